@@ -1,0 +1,193 @@
+// swift-tools-version: 6.2
+// The modules of Castle. Dependencies point down: castle → CastleServer → Services → Engines, Platform → Pure
+// (Documentation/architecture.md); ArchitectureTests checks the arrows.
+import PackageDescription
+
+// MARK: - Packages
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let house: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+func module(
+  _ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: [], resources: resources,
+    swiftSettings: house)
+}
+
+func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: house)
+}
+
+// MARK: - Models and services
+
+/// One generated module per AWS API: request and response shapes, and the schema that the wire reads.
+let models = [
+  "ACM", "ApplicationAutoScaling", "CloudFormation", "CloudWatch", "CloudWatchLogs", "EC2", "ECR", "ECS", "ELBv2",
+  "ElastiCache", "IAM", "KMS", "RDS", "Route53", "S3", "STS", "SecretsManager", "Shield", "WAFv2",
+]
+
+func model(_ name: String) -> Target { module("\(name)Model", "Models/\(name)", ["AWSCore", "AWSWire"]) }
+
+/// A service module: what every service sees, its own model, the models of the services it calls, and its engines.
+func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency] = []) -> Target {
+  .target(
+    name: "\(name)Service",
+    dependencies: ["AWSCore", "AWSWire", "ServiceKit", "Store", logging]
+      + ([name] + calls).map { .byName(name: "\($0)Model") } + engines,
+    path: "Sources/Services/\(name)", exclude: ["README.md"], swiftSettings: house)
+}
+
+let services: [Target] = [
+  service("ACM", [x509, crypto]),
+  service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
+  service("CloudFormation", calls: ["S3", "IAM", "STS"], ["Templates"]),
+  service("CloudWatch"),
+  service("CloudWatchLogs", calls: ["KMS"], ["LogStore"]),
+  service("EC2"),
+  service("ECR", calls: ["KMS"]),
+  service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "SecretsManager"], ["Tasks", "Supervisor"]),
+  service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
+  service("ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol"]),
+  service("IAM", calls: ["STS"], ["Policy", crypto]),
+  service("KMS", ["Policy", crypto, cryptoExtras]),
+  service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol"]),
+  service("Route53", calls: ["ELBv2"]),
+  service("S3", calls: ["KMS"], ["ObjectStore", crypto]),
+  service("SecretsManager", calls: ["KMS"], ["Policy", crypto]),
+  service("Shield"),
+  service("WAFv2"),
+]
+
+// MARK: - The package
+
+let package = Package(
+  name: "castle",
+  products: [
+    .executable(name: "castle", targets: ["castle"]),
+    .executable(name: "castle-gate", targets: ["castle-gate"]),
+    .executable(name: "castle-shim", targets: ["castle-shim"]),
+    .executable(name: "modelgen", targets: ["modelgen"]),
+    .executable(name: "storefront-frontend", targets: ["storefront-frontend"]),
+    .executable(name: "storefront-backend", targets: ["storefront-backend"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // Pure: no files, sockets, clock or environment.
+    module("AWSCore", "Pure/AWSCore"),
+    module("AWSWire", "Pure/AWSWire", ["AWSCore"]),
+    module("SigV4", "Pure/SigV4", ["AWSCore", crypto]),
+    module("Policy", "Pure/Policy", ["AWSCore"]),
+    module("Blueprint", "Pure/Blueprint", [yams]),
+    module("Templates", "Pure/Templates", [yams]),
+    module("HTTPWire", "Pure/HTTPWire"),
+
+    // Platform
+    .target(name: "CLinux", path: "Sources/Platform/CLinux"),
+    .executableTarget(name: "castle-shim", path: "Sources/Platform/Shim"),
+    module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
+    module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
+    module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
+    module(
+      "Edge", "Platform/Edge",
+      [
+        "AWSCore", "AWSWire", "SigV4", "ServiceKit", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, nioSSL,
+        x509, asn1, crypto, logging, lifecycle,
+      ]),
+
+    // Engines: they know nothing of AWS.
+    module("GateProtocol", "Engines/GateProtocol"),
+    module("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "CLinux"]),
+    program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
+    .systemLibrary(
+      name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
+      providers: [.apt(["libpq-dev"])]),
+    module("PostgresEngine", "Engines/Postgres", ["AWSCore", "Supervisor", "CPostgreSQL", logging]),
+    module("RedisEngine", "Engines/Redis", ["AWSCore", "Supervisor", logging]),
+    module("Tasks", "Engines/Tasks", ["AWSCore", "Supervisor", logging]),
+    module("ObjectStore", "Engines/ObjectStore", ["AWSCore", grdb, crypto]),
+    module("LogStore", "Engines/LogStore", ["AWSCore"]),
+
+    // The composition and the command
+    .target(
+      name: "Dashboard",
+      dependencies: ["AWSCore", "ServiceKit", logging], path: "Sources/Dashboard",
+      resources: [.embedInCode("Assets")], swiftSettings: house),
+    module(
+      "CastleServer", "CastleServer",
+      [
+        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Dashboard",
+        "Blueprint", "Templates", logging, lifecycle,
+      ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
+    program("castle", "Sources/castle", ["CastleServer", "Blueprint", "Templates", argumentParser]),
+    program("modelgen", "Sources/Tools/modelgen", ["AWSWire"]),
+
+    // Examples
+    program(
+      "storefront-frontend", "Examples/storefront/Sources/Frontend", ["StorefrontKit", hummingbird, asyncHTTPClient]),
+    program(
+      "storefront-backend", "Examples/storefront/Sources/Backend",
+      ["StorefrontKit", "CPostgreSQL", hummingbird, asyncHTTPClient, crypto]),
+    .target(
+      name: "StorefrontKit", dependencies: [hummingbird, asyncHTTPClient, "SigV4"],
+      path: "Examples/storefront/Sources/Kit", swiftSettings: house),
+
+    // Tests
+    .target(
+      name: "CastleTesting", dependencies: ["AWSCore", "ServiceKit", "Store", "CastleServer", "Supervisor", logging],
+      path: "Sources/Testing", swiftSettings: house),
+    tests("ArchitectureTests", []),
+    tests("AWSCoreTests", ["AWSCore"]),
+    tests("AWSWireTests", ["AWSWire", "CastleTesting"] + models.map { .byName(name: "\($0)Model") }),
+    tests("SigV4Tests", ["SigV4"]),
+    tests("PolicyTests", ["Policy"]),
+    tests("BlueprintTests", ["Blueprint", "Templates"]),
+    tests("TemplatesTests", ["Templates"]),
+    tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
+    tests("SupervisorTests", ["Supervisor"]),
+    tests("StoreTests", ["Store"]),
+    tests("EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Supervisor"]),
+    tests(
+      "ServiceTests",
+      ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
+        + models.map { .byName(name: "\($0)Model") }),
+    tests("EdgeTests", ["Edge", "CastleTesting"]),
+    tests("EndToEndTests", ["CastleTesting"]),
+  ] + models.map(model) + services
+)
