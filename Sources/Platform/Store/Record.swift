@@ -1,0 +1,64 @@
+// What services keep: small documents in named collections, apart by account and region.
+
+/// Whose data it is: an account and a region.
+public struct Scope: Hashable, Sendable, Codable, CustomStringConvertible {
+  /// The twelve-digit account id.
+  public var account: String
+  /// The region, "" or "global" for global services (a service picks one and stays with it).
+  public var region: String
+
+  public init(account: String, region: String) {
+    self.account = account
+    self.region = region
+  }
+
+  public var description: String { "\(account)/\(region)" }
+}
+
+/// A document of a service, kept as JSON.
+///
+/// Adding an optional property is always allowed: older documents decode with nil. Every other change of shape needs
+/// ``Store/migrateRecords(named:_:)``. Records are values: what is read is exactly what decodes from the stored JSON,
+/// also right after the write.
+public protocol Record: Codable, Sendable {
+  /// The collection's name, `<service>.<noun>` as in "secretsmanager.secret": small letters, digits, ".", "-", "_".
+  static var collection: String { get }
+
+  /// Changes when ``recordIndex`` is computed in another way; the store then indexes the whole collection anew
+  /// when it opens.
+  static var indexVersion: Int { get }
+
+  /// Unique within collection, account and region; never empty.
+  var recordID: String { get }
+
+  /// Secondary lookups, name → value, for `find`. Values need not be unique.
+  var recordIndex: [String: String] { get }
+}
+
+extension Record {
+  public static var indexVersion: Int { 1 }
+  public var recordIndex: [String: String] { [:] }
+}
+
+/// The address of one document.
+struct RecordKey: Hashable, Sendable {
+  var collection: String
+  var scope: Scope
+  var id: String
+}
+
+/// What a transaction has changed, for the cache and for the subscribers.
+struct Touched: Sendable {
+  var keys: Set<RecordKey> = []
+  var collections: Set<String> = []
+  /// All collections at once: a migration or a reset.
+  var everything = false
+
+  var isEmpty: Bool { keys.isEmpty && collections.isEmpty && !everything }
+
+  mutating func formUnion(_ other: Touched) {
+    keys.formUnion(other.keys)
+    collections.formUnion(other.collections)
+    everything = everything || other.everything
+  }
+}
