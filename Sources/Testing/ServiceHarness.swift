@@ -1,0 +1,52 @@
+// A service alone, or a few, without sockets: for tests of operations.
+
+import AWSCore
+import AWSWire
+import Foundation
+import Logging
+import ServiceKit
+import Store
+
+/// Services over a store in a folder of its own, called in process. `remove()` takes the folder away.
+public struct ServiceHarness: Sendable {
+  public let environment: ServiceEnvironment
+  public let dispatcher: Dispatcher
+  public let clock: any CastleClock
+  public let directory: String
+
+  /// - Parameters:
+  ///   - collections: those of the services.
+  ///   - make: makes the services, given their environment.
+  public init(
+    clock: any CastleClock = ManualClock(), collections: [any Record.Type], authority: any Authority = OpenAuthority(),
+    _ make: (ServiceEnvironment) throws -> [any AWSService]
+  ) throws {
+    directory = NSTemporaryDirectory() + "castle-\(SystemIdentifiers().hex(12))"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    var logger = Logger(label: "test")
+    logger.logLevel = .error
+    let store = try Store(directory: directory, collections: collections + AddressBook.collections)
+    self.clock = clock
+    environment = ServiceEnvironment(
+      store: store, clock: clock, ids: SystemIdentifiers(), logger: logger, directory: directory,
+      account: "000000000000", region: "us-east-1")
+    dispatcher = Dispatcher(services: try make(environment), authority: authority)
+    environment.connect(invoker: dispatcher)
+  }
+
+  /// A call by the owner of an account.
+  public func call(account: String = "000000000000", region: String = "us-east-1") -> CallContext {
+    CallContext(
+      principal: .root(account: account), account: account, region: region, requestID: environment.ids.uuid(),
+      environment: environment)
+  }
+
+  /// Runs an operation as the account's owner.
+  public func run<I, O>(_ operation: Operation<I, O>, _ configure: (inout I) -> Void = { _ in }) async throws -> O {
+    var input = I()
+    configure(&input)
+    return try await dispatcher.invoke(operation, input, call())
+  }
+
+  public func remove() { try? FileManager.default.removeItem(atPath: directory) }
+}
