@@ -42,7 +42,7 @@ public struct ServiceHarness: Sendable {
   }
 
   /// Runs an operation as the account's owner.
-  public func run<I, O>(_ operation: Operation<I, O>, _ configure: (inout I) -> Void = { _ in }) async throws -> O {
+  public func run<I, O>(_ operation: APIOperation<I, O>, _ configure: (inout I) -> Void = { _ in }) async throws -> O {
     var input = I()
     configure(&input)
     return try await dispatcher.invoke(operation, input, call())

@@ -7,15 +7,15 @@ import AWSWire
 
 public enum ACM {
   public static let model = ServiceModel(modelText)
-  public static var addTagsToCertificate: Operation<AddTagsToCertificateRequest, Empty> { Operation(model, "AddTagsToCertificate") }
-  public static var deleteCertificate: Operation<DeleteCertificateRequest, Empty> { Operation(model, "DeleteCertificate") }
-  public static var describeCertificate: Operation<DescribeCertificateRequest, DescribeCertificateResponse> { Operation(model, "DescribeCertificate") }
-  public static var getCertificate: Operation<GetCertificateRequest, GetCertificateResponse> { Operation(model, "GetCertificate") }
-  public static var importCertificate: Operation<ImportCertificateRequest, ImportCertificateResponse> { Operation(model, "ImportCertificate") }
-  public static var listCertificates: Operation<ListCertificatesRequest, ListCertificatesResponse> { Operation(model, "ListCertificates") }
-  public static var listTagsForCertificate: Operation<ListTagsForCertificateRequest, ListTagsForCertificateResponse> { Operation(model, "ListTagsForCertificate") }
-  public static var removeTagsFromCertificate: Operation<RemoveTagsFromCertificateRequest, Empty> { Operation(model, "RemoveTagsFromCertificate") }
-  public static var requestCertificate: Operation<RequestCertificateRequest, RequestCertificateResponse> { Operation(model, "RequestCertificate") }
+  public static var addTagsToCertificate: APIOperation<AddTagsToCertificateRequest, Empty> { APIOperation(model, "AddTagsToCertificate") }
+  public static var deleteCertificate: APIOperation<DeleteCertificateRequest, Empty> { APIOperation(model, "DeleteCertificate") }
+  public static var describeCertificate: APIOperation<DescribeCertificateRequest, DescribeCertificateResponse> { APIOperation(model, "DescribeCertificate") }
+  public static var getCertificate: APIOperation<GetCertificateRequest, GetCertificateResponse> { APIOperation(model, "GetCertificate") }
+  public static var importCertificate: APIOperation<ImportCertificateRequest, ImportCertificateResponse> { APIOperation(model, "ImportCertificate") }
+  public static var listCertificates: APIOperation<ListCertificatesRequest, ListCertificatesResponse> { APIOperation(model, "ListCertificates") }
+  public static var listTagsForCertificate: APIOperation<ListTagsForCertificateRequest, ListTagsForCertificateResponse> { APIOperation(model, "ListTagsForCertificate") }
+  public static var removeTagsFromCertificate: APIOperation<RemoveTagsFromCertificateRequest, Empty> { APIOperation(model, "RemoveTagsFromCertificate") }
+  public static var requestCertificate: APIOperation<RequestCertificateRequest, RequestCertificateResponse> { APIOperation(model, "RequestCertificate") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,16 +7,16 @@ import AWSWire
 
 public enum ApplicationAutoScaling {
   public static let model = ServiceModel(modelText)
-  public static var deleteScalingPolicy: Operation<DeleteScalingPolicyRequest, DeleteScalingPolicyResponse> { Operation(model, "DeleteScalingPolicy") }
-  public static var deregisterScalableTarget: Operation<DeregisterScalableTargetRequest, DeregisterScalableTargetResponse> { Operation(model, "DeregisterScalableTarget") }
-  public static var describeScalableTargets: Operation<DescribeScalableTargetsRequest, DescribeScalableTargetsResponse> { Operation(model, "DescribeScalableTargets") }
-  public static var describeScalingActivities: Operation<DescribeScalingActivitiesRequest, DescribeScalingActivitiesResponse> { Operation(model, "DescribeScalingActivities") }
-  public static var describeScalingPolicies: Operation<DescribeScalingPoliciesRequest, DescribeScalingPoliciesResponse> { Operation(model, "DescribeScalingPolicies") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var putScalingPolicy: Operation<PutScalingPolicyRequest, PutScalingPolicyResponse> { Operation(model, "PutScalingPolicy") }
-  public static var registerScalableTarget: Operation<RegisterScalableTargetRequest, RegisterScalableTargetResponse> { Operation(model, "RegisterScalableTarget") }
-  public static var tagResource: Operation<TagResourceRequest, TagResourceResponse> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, UntagResourceResponse> { Operation(model, "UntagResource") }
+  public static var deleteScalingPolicy: APIOperation<DeleteScalingPolicyRequest, DeleteScalingPolicyResponse> { APIOperation(model, "DeleteScalingPolicy") }
+  public static var deregisterScalableTarget: APIOperation<DeregisterScalableTargetRequest, DeregisterScalableTargetResponse> { APIOperation(model, "DeregisterScalableTarget") }
+  public static var describeScalableTargets: APIOperation<DescribeScalableTargetsRequest, DescribeScalableTargetsResponse> { APIOperation(model, "DescribeScalableTargets") }
+  public static var describeScalingActivities: APIOperation<DescribeScalingActivitiesRequest, DescribeScalingActivitiesResponse> { APIOperation(model, "DescribeScalingActivities") }
+  public static var describeScalingPolicies: APIOperation<DescribeScalingPoliciesRequest, DescribeScalingPoliciesResponse> { APIOperation(model, "DescribeScalingPolicies") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var putScalingPolicy: APIOperation<PutScalingPolicyRequest, PutScalingPolicyResponse> { APIOperation(model, "PutScalingPolicy") }
+  public static var registerScalableTarget: APIOperation<RegisterScalableTargetRequest, RegisterScalableTargetResponse> { APIOperation(model, "RegisterScalableTarget") }
+  public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,28 +7,28 @@ import AWSWire
 
 public enum CloudFormation {
   public static let model = ServiceModel(modelText)
-  public static var cancelUpdateStack: Operation<CancelUpdateStackInput, Empty> { Operation(model, "CancelUpdateStack") }
-  public static var continueUpdateRollback: Operation<ContinueUpdateRollbackInput, ContinueUpdateRollbackOutput> { Operation(model, "ContinueUpdateRollback") }
-  public static var createChangeSet: Operation<CreateChangeSetInput, CreateChangeSetOutput> { Operation(model, "CreateChangeSet") }
-  public static var createStack: Operation<CreateStackInput, CreateStackOutput> { Operation(model, "CreateStack") }
-  public static var deleteChangeSet: Operation<DeleteChangeSetInput, DeleteChangeSetOutput> { Operation(model, "DeleteChangeSet") }
-  public static var deleteStack: Operation<DeleteStackInput, Empty> { Operation(model, "DeleteStack") }
-  public static var describeChangeSet: Operation<DescribeChangeSetInput, DescribeChangeSetOutput> { Operation(model, "DescribeChangeSet") }
-  public static var describeStackEvents: Operation<DescribeStackEventsInput, DescribeStackEventsOutput> { Operation(model, "DescribeStackEvents") }
-  public static var describeStackResource: Operation<DescribeStackResourceInput, DescribeStackResourceOutput> { Operation(model, "DescribeStackResource") }
-  public static var describeStackResources: Operation<DescribeStackResourcesInput, DescribeStackResourcesOutput> { Operation(model, "DescribeStackResources") }
-  public static var describeStacks: Operation<DescribeStacksInput, DescribeStacksOutput> { Operation(model, "DescribeStacks") }
-  public static var executeChangeSet: Operation<ExecuteChangeSetInput, ExecuteChangeSetOutput> { Operation(model, "ExecuteChangeSet") }
-  public static var getTemplate: Operation<GetTemplateInput, GetTemplateOutput> { Operation(model, "GetTemplate") }
-  public static var getTemplateSummary: Operation<GetTemplateSummaryInput, GetTemplateSummaryOutput> { Operation(model, "GetTemplateSummary") }
-  public static var listChangeSets: Operation<ListChangeSetsInput, ListChangeSetsOutput> { Operation(model, "ListChangeSets") }
-  public static var listExports: Operation<ListExportsInput, ListExportsOutput> { Operation(model, "ListExports") }
-  public static var listImports: Operation<ListImportsInput, ListImportsOutput> { Operation(model, "ListImports") }
-  public static var listStackResources: Operation<ListStackResourcesInput, ListStackResourcesOutput> { Operation(model, "ListStackResources") }
-  public static var listStacks: Operation<ListStacksInput, ListStacksOutput> { Operation(model, "ListStacks") }
-  public static var updateStack: Operation<UpdateStackInput, UpdateStackOutput> { Operation(model, "UpdateStack") }
-  public static var updateTerminationProtection: Operation<UpdateTerminationProtectionInput, UpdateTerminationProtectionOutput> { Operation(model, "UpdateTerminationProtection") }
-  public static var validateTemplate: Operation<ValidateTemplateInput, ValidateTemplateOutput> { Operation(model, "ValidateTemplate") }
+  public static var cancelUpdateStack: APIOperation<CancelUpdateStackInput, Empty> { APIOperation(model, "CancelUpdateStack") }
+  public static var continueUpdateRollback: APIOperation<ContinueUpdateRollbackInput, ContinueUpdateRollbackOutput> { APIOperation(model, "ContinueUpdateRollback") }
+  public static var createChangeSet: APIOperation<CreateChangeSetInput, CreateChangeSetOutput> { APIOperation(model, "CreateChangeSet") }
+  public static var createStack: APIOperation<CreateStackInput, CreateStackOutput> { APIOperation(model, "CreateStack") }
+  public static var deleteChangeSet: APIOperation<DeleteChangeSetInput, DeleteChangeSetOutput> { APIOperation(model, "DeleteChangeSet") }
+  public static var deleteStack: APIOperation<DeleteStackInput, Empty> { APIOperation(model, "DeleteStack") }
+  public static var describeChangeSet: APIOperation<DescribeChangeSetInput, DescribeChangeSetOutput> { APIOperation(model, "DescribeChangeSet") }
+  public static var describeStackEvents: APIOperation<DescribeStackEventsInput, DescribeStackEventsOutput> { APIOperation(model, "DescribeStackEvents") }
+  public static var describeStackResource: APIOperation<DescribeStackResourceInput, DescribeStackResourceOutput> { APIOperation(model, "DescribeStackResource") }
+  public static var describeStackResources: APIOperation<DescribeStackResourcesInput, DescribeStackResourcesOutput> { APIOperation(model, "DescribeStackResources") }
+  public static var describeStacks: APIOperation<DescribeStacksInput, DescribeStacksOutput> { APIOperation(model, "DescribeStacks") }
+  public static var executeChangeSet: APIOperation<ExecuteChangeSetInput, ExecuteChangeSetOutput> { APIOperation(model, "ExecuteChangeSet") }
+  public static var getTemplate: APIOperation<GetTemplateInput, GetTemplateOutput> { APIOperation(model, "GetTemplate") }
+  public static var getTemplateSummary: APIOperation<GetTemplateSummaryInput, GetTemplateSummaryOutput> { APIOperation(model, "GetTemplateSummary") }
+  public static var listChangeSets: APIOperation<ListChangeSetsInput, ListChangeSetsOutput> { APIOperation(model, "ListChangeSets") }
+  public static var listExports: APIOperation<ListExportsInput, ListExportsOutput> { APIOperation(model, "ListExports") }
+  public static var listImports: APIOperation<ListImportsInput, ListImportsOutput> { APIOperation(model, "ListImports") }
+  public static var listStackResources: APIOperation<ListStackResourcesInput, ListStackResourcesOutput> { APIOperation(model, "ListStackResources") }
+  public static var listStacks: APIOperation<ListStacksInput, ListStacksOutput> { APIOperation(model, "ListStacks") }
+  public static var updateStack: APIOperation<UpdateStackInput, UpdateStackOutput> { APIOperation(model, "UpdateStack") }
+  public static var updateTerminationProtection: APIOperation<UpdateTerminationProtectionInput, UpdateTerminationProtectionOutput> { APIOperation(model, "UpdateTerminationProtection") }
+  public static var validateTemplate: APIOperation<ValidateTemplateInput, ValidateTemplateOutput> { APIOperation(model, "ValidateTemplate") }
 }
 
 private let modelText: StaticString = #"""

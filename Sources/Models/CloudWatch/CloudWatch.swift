@@ -7,17 +7,17 @@ import AWSWire
 
 public enum CloudWatch {
   public static let model = ServiceModel(modelText)
-  public static var deleteAlarms: Operation<DeleteAlarmsInput, Empty> { Operation(model, "DeleteAlarms") }
-  public static var describeAlarms: Operation<DescribeAlarmsInput, DescribeAlarmsOutput> { Operation(model, "DescribeAlarms") }
-  public static var getMetricData: Operation<GetMetricDataInput, GetMetricDataOutput> { Operation(model, "GetMetricData") }
-  public static var getMetricStatistics: Operation<GetMetricStatisticsInput, GetMetricStatisticsOutput> { Operation(model, "GetMetricStatistics") }
-  public static var listMetrics: Operation<ListMetricsInput, ListMetricsOutput> { Operation(model, "ListMetrics") }
-  public static var listTagsForResource: Operation<ListTagsForResourceInput, ListTagsForResourceOutput> { Operation(model, "ListTagsForResource") }
-  public static var putMetricAlarm: Operation<PutMetricAlarmInput, Empty> { Operation(model, "PutMetricAlarm") }
-  public static var putMetricData: Operation<PutMetricDataInput, Empty> { Operation(model, "PutMetricData") }
-  public static var setAlarmState: Operation<SetAlarmStateInput, Empty> { Operation(model, "SetAlarmState") }
-  public static var tagResource: Operation<TagResourceInput, TagResourceOutput> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceInput, UntagResourceOutput> { Operation(model, "UntagResource") }
+  public static var deleteAlarms: APIOperation<DeleteAlarmsInput, Empty> { APIOperation(model, "DeleteAlarms") }
+  public static var describeAlarms: APIOperation<DescribeAlarmsInput, DescribeAlarmsOutput> { APIOperation(model, "DescribeAlarms") }
+  public static var getMetricData: APIOperation<GetMetricDataInput, GetMetricDataOutput> { APIOperation(model, "GetMetricData") }
+  public static var getMetricStatistics: APIOperation<GetMetricStatisticsInput, GetMetricStatisticsOutput> { APIOperation(model, "GetMetricStatistics") }
+  public static var listMetrics: APIOperation<ListMetricsInput, ListMetricsOutput> { APIOperation(model, "ListMetrics") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceInput, ListTagsForResourceOutput> { APIOperation(model, "ListTagsForResource") }
+  public static var putMetricAlarm: APIOperation<PutMetricAlarmInput, Empty> { APIOperation(model, "PutMetricAlarm") }
+  public static var putMetricData: APIOperation<PutMetricDataInput, Empty> { APIOperation(model, "PutMetricData") }
+  public static var setAlarmState: APIOperation<SetAlarmStateInput, Empty> { APIOperation(model, "SetAlarmState") }
+  public static var tagResource: APIOperation<TagResourceInput, TagResourceOutput> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceInput, UntagResourceOutput> { APIOperation(model, "UntagResource") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,22 +7,22 @@ import AWSWire
 
 public enum CloudWatchLogs {
   public static let model = ServiceModel(modelText)
-  public static var associateKmsKey: Operation<AssociateKmsKeyRequest, Empty> { Operation(model, "AssociateKmsKey") }
-  public static var createLogGroup: Operation<CreateLogGroupRequest, Empty> { Operation(model, "CreateLogGroup") }
-  public static var createLogStream: Operation<CreateLogStreamRequest, Empty> { Operation(model, "CreateLogStream") }
-  public static var deleteLogGroup: Operation<DeleteLogGroupRequest, Empty> { Operation(model, "DeleteLogGroup") }
-  public static var deleteLogStream: Operation<DeleteLogStreamRequest, Empty> { Operation(model, "DeleteLogStream") }
-  public static var deleteRetentionPolicy: Operation<DeleteRetentionPolicyRequest, Empty> { Operation(model, "DeleteRetentionPolicy") }
-  public static var describeLogGroups: Operation<DescribeLogGroupsRequest, DescribeLogGroupsResponse> { Operation(model, "DescribeLogGroups") }
-  public static var describeLogStreams: Operation<DescribeLogStreamsRequest, DescribeLogStreamsResponse> { Operation(model, "DescribeLogStreams") }
-  public static var disassociateKmsKey: Operation<DisassociateKmsKeyRequest, Empty> { Operation(model, "DisassociateKmsKey") }
-  public static var filterLogEvents: Operation<FilterLogEventsRequest, FilterLogEventsResponse> { Operation(model, "FilterLogEvents") }
-  public static var getLogEvents: Operation<GetLogEventsRequest, GetLogEventsResponse> { Operation(model, "GetLogEvents") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var putLogEvents: Operation<PutLogEventsRequest, PutLogEventsResponse> { Operation(model, "PutLogEvents") }
-  public static var putRetentionPolicy: Operation<PutRetentionPolicyRequest, Empty> { Operation(model, "PutRetentionPolicy") }
-  public static var tagResource: Operation<TagResourceRequest, Empty> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, Empty> { Operation(model, "UntagResource") }
+  public static var associateKmsKey: APIOperation<AssociateKmsKeyRequest, Empty> { APIOperation(model, "AssociateKmsKey") }
+  public static var createLogGroup: APIOperation<CreateLogGroupRequest, Empty> { APIOperation(model, "CreateLogGroup") }
+  public static var createLogStream: APIOperation<CreateLogStreamRequest, Empty> { APIOperation(model, "CreateLogStream") }
+  public static var deleteLogGroup: APIOperation<DeleteLogGroupRequest, Empty> { APIOperation(model, "DeleteLogGroup") }
+  public static var deleteLogStream: APIOperation<DeleteLogStreamRequest, Empty> { APIOperation(model, "DeleteLogStream") }
+  public static var deleteRetentionPolicy: APIOperation<DeleteRetentionPolicyRequest, Empty> { APIOperation(model, "DeleteRetentionPolicy") }
+  public static var describeLogGroups: APIOperation<DescribeLogGroupsRequest, DescribeLogGroupsResponse> { APIOperation(model, "DescribeLogGroups") }
+  public static var describeLogStreams: APIOperation<DescribeLogStreamsRequest, DescribeLogStreamsResponse> { APIOperation(model, "DescribeLogStreams") }
+  public static var disassociateKmsKey: APIOperation<DisassociateKmsKeyRequest, Empty> { APIOperation(model, "DisassociateKmsKey") }
+  public static var filterLogEvents: APIOperation<FilterLogEventsRequest, FilterLogEventsResponse> { APIOperation(model, "FilterLogEvents") }
+  public static var getLogEvents: APIOperation<GetLogEventsRequest, GetLogEventsResponse> { APIOperation(model, "GetLogEvents") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var putLogEvents: APIOperation<PutLogEventsRequest, PutLogEventsResponse> { APIOperation(model, "PutLogEvents") }
+  public static var putRetentionPolicy: APIOperation<PutRetentionPolicyRequest, Empty> { APIOperation(model, "PutRetentionPolicy") }
+  public static var tagResource: APIOperation<TagResourceRequest, Empty> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, Empty> { APIOperation(model, "UntagResource") }
 }
 
 private let modelText: StaticString = #"""

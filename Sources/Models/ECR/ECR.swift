@@ -7,21 +7,21 @@ import AWSWire
 
 public enum ECR {
   public static let model = ServiceModel(modelText)
-  public static var createRepository: Operation<CreateRepositoryRequest, CreateRepositoryResponse> { Operation(model, "CreateRepository") }
-  public static var deleteLifecyclePolicy: Operation<DeleteLifecyclePolicyRequest, DeleteLifecyclePolicyResponse> { Operation(model, "DeleteLifecyclePolicy") }
-  public static var deleteRepository: Operation<DeleteRepositoryRequest, DeleteRepositoryResponse> { Operation(model, "DeleteRepository") }
-  public static var deleteRepositoryPolicy: Operation<DeleteRepositoryPolicyRequest, DeleteRepositoryPolicyResponse> { Operation(model, "DeleteRepositoryPolicy") }
-  public static var describeRepositories: Operation<DescribeRepositoriesRequest, DescribeRepositoriesResponse> { Operation(model, "DescribeRepositories") }
-  public static var getAuthorizationToken: Operation<GetAuthorizationTokenRequest, GetAuthorizationTokenResponse> { Operation(model, "GetAuthorizationToken") }
-  public static var getLifecyclePolicy: Operation<GetLifecyclePolicyRequest, GetLifecyclePolicyResponse> { Operation(model, "GetLifecyclePolicy") }
-  public static var getRepositoryPolicy: Operation<GetRepositoryPolicyRequest, GetRepositoryPolicyResponse> { Operation(model, "GetRepositoryPolicy") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var putImageScanningConfiguration: Operation<PutImageScanningConfigurationRequest, PutImageScanningConfigurationResponse> { Operation(model, "PutImageScanningConfiguration") }
-  public static var putImageTagMutability: Operation<PutImageTagMutabilityRequest, PutImageTagMutabilityResponse> { Operation(model, "PutImageTagMutability") }
-  public static var putLifecyclePolicy: Operation<PutLifecyclePolicyRequest, PutLifecyclePolicyResponse> { Operation(model, "PutLifecyclePolicy") }
-  public static var setRepositoryPolicy: Operation<SetRepositoryPolicyRequest, SetRepositoryPolicyResponse> { Operation(model, "SetRepositoryPolicy") }
-  public static var tagResource: Operation<TagResourceRequest, TagResourceResponse> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, UntagResourceResponse> { Operation(model, "UntagResource") }
+  public static var createRepository: APIOperation<CreateRepositoryRequest, CreateRepositoryResponse> { APIOperation(model, "CreateRepository") }
+  public static var deleteLifecyclePolicy: APIOperation<DeleteLifecyclePolicyRequest, DeleteLifecyclePolicyResponse> { APIOperation(model, "DeleteLifecyclePolicy") }
+  public static var deleteRepository: APIOperation<DeleteRepositoryRequest, DeleteRepositoryResponse> { APIOperation(model, "DeleteRepository") }
+  public static var deleteRepositoryPolicy: APIOperation<DeleteRepositoryPolicyRequest, DeleteRepositoryPolicyResponse> { APIOperation(model, "DeleteRepositoryPolicy") }
+  public static var describeRepositories: APIOperation<DescribeRepositoriesRequest, DescribeRepositoriesResponse> { APIOperation(model, "DescribeRepositories") }
+  public static var getAuthorizationToken: APIOperation<GetAuthorizationTokenRequest, GetAuthorizationTokenResponse> { APIOperation(model, "GetAuthorizationToken") }
+  public static var getLifecyclePolicy: APIOperation<GetLifecyclePolicyRequest, GetLifecyclePolicyResponse> { APIOperation(model, "GetLifecyclePolicy") }
+  public static var getRepositoryPolicy: APIOperation<GetRepositoryPolicyRequest, GetRepositoryPolicyResponse> { APIOperation(model, "GetRepositoryPolicy") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var putImageScanningConfiguration: APIOperation<PutImageScanningConfigurationRequest, PutImageScanningConfigurationResponse> { APIOperation(model, "PutImageScanningConfiguration") }
+  public static var putImageTagMutability: APIOperation<PutImageTagMutabilityRequest, PutImageTagMutabilityResponse> { APIOperation(model, "PutImageTagMutability") }
+  public static var putLifecyclePolicy: APIOperation<PutLifecyclePolicyRequest, PutLifecyclePolicyResponse> { APIOperation(model, "PutLifecyclePolicy") }
+  public static var setRepositoryPolicy: APIOperation<SetRepositoryPolicyRequest, SetRepositoryPolicyResponse> { APIOperation(model, "SetRepositoryPolicy") }
+  public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,34 +7,34 @@ import AWSWire
 
 public enum ECS {
   public static let model = ServiceModel(modelText)
-  public static var createCluster: Operation<CreateClusterRequest, CreateClusterResponse> { Operation(model, "CreateCluster") }
-  public static var createService: Operation<CreateServiceRequest, CreateServiceResponse> { Operation(model, "CreateService") }
-  public static var deleteCluster: Operation<DeleteClusterRequest, DeleteClusterResponse> { Operation(model, "DeleteCluster") }
-  public static var deleteService: Operation<DeleteServiceRequest, DeleteServiceResponse> { Operation(model, "DeleteService") }
-  public static var deleteTaskDefinitions: Operation<DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse> { Operation(model, "DeleteTaskDefinitions") }
-  public static var deregisterTaskDefinition: Operation<DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse> { Operation(model, "DeregisterTaskDefinition") }
-  public static var describeClusters: Operation<DescribeClustersRequest, DescribeClustersResponse> { Operation(model, "DescribeClusters") }
-  public static var describeServices: Operation<DescribeServicesRequest, DescribeServicesResponse> { Operation(model, "DescribeServices") }
-  public static var describeTaskDefinition: Operation<DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse> { Operation(model, "DescribeTaskDefinition") }
-  public static var describeTasks: Operation<DescribeTasksRequest, DescribeTasksResponse> { Operation(model, "DescribeTasks") }
-  public static var listAccountSettings: Operation<ListAccountSettingsRequest, ListAccountSettingsResponse> { Operation(model, "ListAccountSettings") }
-  public static var listClusters: Operation<ListClustersRequest, ListClustersResponse> { Operation(model, "ListClusters") }
-  public static var listServices: Operation<ListServicesRequest, ListServicesResponse> { Operation(model, "ListServices") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var listTaskDefinitionFamilies: Operation<ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse> { Operation(model, "ListTaskDefinitionFamilies") }
-  public static var listTaskDefinitions: Operation<ListTaskDefinitionsRequest, ListTaskDefinitionsResponse> { Operation(model, "ListTaskDefinitions") }
-  public static var listTasks: Operation<ListTasksRequest, ListTasksResponse> { Operation(model, "ListTasks") }
-  public static var putAccountSetting: Operation<PutAccountSettingRequest, PutAccountSettingResponse> { Operation(model, "PutAccountSetting") }
-  public static var putAccountSettingDefault: Operation<PutAccountSettingDefaultRequest, PutAccountSettingDefaultResponse> { Operation(model, "PutAccountSettingDefault") }
-  public static var putClusterCapacityProviders: Operation<PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse> { Operation(model, "PutClusterCapacityProviders") }
-  public static var registerTaskDefinition: Operation<RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse> { Operation(model, "RegisterTaskDefinition") }
-  public static var runTask: Operation<RunTaskRequest, RunTaskResponse> { Operation(model, "RunTask") }
-  public static var stopTask: Operation<StopTaskRequest, StopTaskResponse> { Operation(model, "StopTask") }
-  public static var tagResource: Operation<TagResourceRequest, TagResourceResponse> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, UntagResourceResponse> { Operation(model, "UntagResource") }
-  public static var updateCluster: Operation<UpdateClusterRequest, UpdateClusterResponse> { Operation(model, "UpdateCluster") }
-  public static var updateClusterSettings: Operation<UpdateClusterSettingsRequest, UpdateClusterSettingsResponse> { Operation(model, "UpdateClusterSettings") }
-  public static var updateService: Operation<UpdateServiceRequest, UpdateServiceResponse> { Operation(model, "UpdateService") }
+  public static var createCluster: APIOperation<CreateClusterRequest, CreateClusterResponse> { APIOperation(model, "CreateCluster") }
+  public static var createService: APIOperation<CreateServiceRequest, CreateServiceResponse> { APIOperation(model, "CreateService") }
+  public static var deleteCluster: APIOperation<DeleteClusterRequest, DeleteClusterResponse> { APIOperation(model, "DeleteCluster") }
+  public static var deleteService: APIOperation<DeleteServiceRequest, DeleteServiceResponse> { APIOperation(model, "DeleteService") }
+  public static var deleteTaskDefinitions: APIOperation<DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse> { APIOperation(model, "DeleteTaskDefinitions") }
+  public static var deregisterTaskDefinition: APIOperation<DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse> { APIOperation(model, "DeregisterTaskDefinition") }
+  public static var describeClusters: APIOperation<DescribeClustersRequest, DescribeClustersResponse> { APIOperation(model, "DescribeClusters") }
+  public static var describeServices: APIOperation<DescribeServicesRequest, DescribeServicesResponse> { APIOperation(model, "DescribeServices") }
+  public static var describeTaskDefinition: APIOperation<DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse> { APIOperation(model, "DescribeTaskDefinition") }
+  public static var describeTasks: APIOperation<DescribeTasksRequest, DescribeTasksResponse> { APIOperation(model, "DescribeTasks") }
+  public static var listAccountSettings: APIOperation<ListAccountSettingsRequest, ListAccountSettingsResponse> { APIOperation(model, "ListAccountSettings") }
+  public static var listClusters: APIOperation<ListClustersRequest, ListClustersResponse> { APIOperation(model, "ListClusters") }
+  public static var listServices: APIOperation<ListServicesRequest, ListServicesResponse> { APIOperation(model, "ListServices") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var listTaskDefinitionFamilies: APIOperation<ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse> { APIOperation(model, "ListTaskDefinitionFamilies") }
+  public static var listTaskDefinitions: APIOperation<ListTaskDefinitionsRequest, ListTaskDefinitionsResponse> { APIOperation(model, "ListTaskDefinitions") }
+  public static var listTasks: APIOperation<ListTasksRequest, ListTasksResponse> { APIOperation(model, "ListTasks") }
+  public static var putAccountSetting: APIOperation<PutAccountSettingRequest, PutAccountSettingResponse> { APIOperation(model, "PutAccountSetting") }
+  public static var putAccountSettingDefault: APIOperation<PutAccountSettingDefaultRequest, PutAccountSettingDefaultResponse> { APIOperation(model, "PutAccountSettingDefault") }
+  public static var putClusterCapacityProviders: APIOperation<PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse> { APIOperation(model, "PutClusterCapacityProviders") }
+  public static var registerTaskDefinition: APIOperation<RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse> { APIOperation(model, "RegisterTaskDefinition") }
+  public static var runTask: APIOperation<RunTaskRequest, RunTaskResponse> { APIOperation(model, "RunTask") }
+  public static var stopTask: APIOperation<StopTaskRequest, StopTaskResponse> { APIOperation(model, "StopTask") }
+  public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
+  public static var updateCluster: APIOperation<UpdateClusterRequest, UpdateClusterResponse> { APIOperation(model, "UpdateCluster") }
+  public static var updateClusterSettings: APIOperation<UpdateClusterSettingsRequest, UpdateClusterSettingsResponse> { APIOperation(model, "UpdateClusterSettings") }
+  public static var updateService: APIOperation<UpdateServiceRequest, UpdateServiceResponse> { APIOperation(model, "UpdateService") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,20 +7,20 @@ import AWSWire
 
 public enum ElastiCache {
   public static let model = ServiceModel(modelText)
-  public static var addTagsToResource: Operation<AddTagsToResourceMessage, TagListMessage> { Operation(model, "AddTagsToResource") }
-  public static var createCacheSubnetGroup: Operation<CreateCacheSubnetGroupMessage, CreateCacheSubnetGroupResult> { Operation(model, "CreateCacheSubnetGroup") }
-  public static var createReplicationGroup: Operation<CreateReplicationGroupMessage, CreateReplicationGroupResult> { Operation(model, "CreateReplicationGroup") }
-  public static var deleteCacheSubnetGroup: Operation<DeleteCacheSubnetGroupMessage, Empty> { Operation(model, "DeleteCacheSubnetGroup") }
-  public static var deleteReplicationGroup: Operation<DeleteReplicationGroupMessage, DeleteReplicationGroupResult> { Operation(model, "DeleteReplicationGroup") }
-  public static var describeCacheClusters: Operation<DescribeCacheClustersMessage, CacheClusterMessage> { Operation(model, "DescribeCacheClusters") }
-  public static var describeCacheEngineVersions: Operation<DescribeCacheEngineVersionsMessage, CacheEngineVersionMessage> { Operation(model, "DescribeCacheEngineVersions") }
-  public static var describeCacheSubnetGroups: Operation<DescribeCacheSubnetGroupsMessage, CacheSubnetGroupMessage> { Operation(model, "DescribeCacheSubnetGroups") }
-  public static var describeReplicationGroups: Operation<DescribeReplicationGroupsMessage, ReplicationGroupMessage> { Operation(model, "DescribeReplicationGroups") }
-  public static var listTagsForResource: Operation<ListTagsForResourceMessage, TagListMessage> { Operation(model, "ListTagsForResource") }
-  public static var modifyCacheSubnetGroup: Operation<ModifyCacheSubnetGroupMessage, ModifyCacheSubnetGroupResult> { Operation(model, "ModifyCacheSubnetGroup") }
-  public static var modifyReplicationGroup: Operation<ModifyReplicationGroupMessage, ModifyReplicationGroupResult> { Operation(model, "ModifyReplicationGroup") }
-  public static var removeTagsFromResource: Operation<RemoveTagsFromResourceMessage, TagListMessage> { Operation(model, "RemoveTagsFromResource") }
-  public static var testFailover: Operation<TestFailoverMessage, TestFailoverResult> { Operation(model, "TestFailover") }
+  public static var addTagsToResource: APIOperation<AddTagsToResourceMessage, TagListMessage> { APIOperation(model, "AddTagsToResource") }
+  public static var createCacheSubnetGroup: APIOperation<CreateCacheSubnetGroupMessage, CreateCacheSubnetGroupResult> { APIOperation(model, "CreateCacheSubnetGroup") }
+  public static var createReplicationGroup: APIOperation<CreateReplicationGroupMessage, CreateReplicationGroupResult> { APIOperation(model, "CreateReplicationGroup") }
+  public static var deleteCacheSubnetGroup: APIOperation<DeleteCacheSubnetGroupMessage, Empty> { APIOperation(model, "DeleteCacheSubnetGroup") }
+  public static var deleteReplicationGroup: APIOperation<DeleteReplicationGroupMessage, DeleteReplicationGroupResult> { APIOperation(model, "DeleteReplicationGroup") }
+  public static var describeCacheClusters: APIOperation<DescribeCacheClustersMessage, CacheClusterMessage> { APIOperation(model, "DescribeCacheClusters") }
+  public static var describeCacheEngineVersions: APIOperation<DescribeCacheEngineVersionsMessage, CacheEngineVersionMessage> { APIOperation(model, "DescribeCacheEngineVersions") }
+  public static var describeCacheSubnetGroups: APIOperation<DescribeCacheSubnetGroupsMessage, CacheSubnetGroupMessage> { APIOperation(model, "DescribeCacheSubnetGroups") }
+  public static var describeReplicationGroups: APIOperation<DescribeReplicationGroupsMessage, ReplicationGroupMessage> { APIOperation(model, "DescribeReplicationGroups") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceMessage, TagListMessage> { APIOperation(model, "ListTagsForResource") }
+  public static var modifyCacheSubnetGroup: APIOperation<ModifyCacheSubnetGroupMessage, ModifyCacheSubnetGroupResult> { APIOperation(model, "ModifyCacheSubnetGroup") }
+  public static var modifyReplicationGroup: APIOperation<ModifyReplicationGroupMessage, ModifyReplicationGroupResult> { APIOperation(model, "ModifyReplicationGroup") }
+  public static var removeTagsFromResource: APIOperation<RemoveTagsFromResourceMessage, TagListMessage> { APIOperation(model, "RemoveTagsFromResource") }
+  public static var testFailover: APIOperation<TestFailoverMessage, TestFailoverResult> { APIOperation(model, "TestFailover") }
 }
 
 private let modelText: StaticString = #"""

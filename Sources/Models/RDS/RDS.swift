@@ -7,33 +7,33 @@ import AWSWire
 
 public enum RDS {
   public static let model = ServiceModel(modelText)
-  public static var addTagsToResource: Operation<AddTagsToResourceMessage, Empty> { Operation(model, "AddTagsToResource") }
-  public static var createDBCluster: Operation<CreateDBClusterMessage, CreateDBClusterResult> { Operation(model, "CreateDBCluster") }
-  public static var createDBClusterParameterGroup: Operation<CreateDBClusterParameterGroupMessage, CreateDBClusterParameterGroupResult> { Operation(model, "CreateDBClusterParameterGroup") }
-  public static var createDBInstance: Operation<CreateDBInstanceMessage, CreateDBInstanceResult> { Operation(model, "CreateDBInstance") }
-  public static var createDBSubnetGroup: Operation<CreateDBSubnetGroupMessage, CreateDBSubnetGroupResult> { Operation(model, "CreateDBSubnetGroup") }
-  public static var deleteDBCluster: Operation<DeleteDBClusterMessage, DeleteDBClusterResult> { Operation(model, "DeleteDBCluster") }
-  public static var deleteDBClusterParameterGroup: Operation<DeleteDBClusterParameterGroupMessage, Empty> { Operation(model, "DeleteDBClusterParameterGroup") }
-  public static var deleteDBInstance: Operation<DeleteDBInstanceMessage, DeleteDBInstanceResult> { Operation(model, "DeleteDBInstance") }
-  public static var deleteDBSubnetGroup: Operation<DeleteDBSubnetGroupMessage, Empty> { Operation(model, "DeleteDBSubnetGroup") }
-  public static var describeDBClusterParameterGroups: Operation<DescribeDBClusterParameterGroupsMessage, DBClusterParameterGroupsMessage> { Operation(model, "DescribeDBClusterParameterGroups") }
-  public static var describeDBClusterParameters: Operation<DescribeDBClusterParametersMessage, DBClusterParameterGroupDetails> { Operation(model, "DescribeDBClusterParameters") }
-  public static var describeDBClusters: Operation<DescribeDBClustersMessage, DBClusterMessage> { Operation(model, "DescribeDBClusters") }
-  public static var describeDBEngineVersions: Operation<DescribeDBEngineVersionsMessage, DBEngineVersionMessage> { Operation(model, "DescribeDBEngineVersions") }
-  public static var describeDBInstances: Operation<DescribeDBInstancesMessage, DBInstanceMessage> { Operation(model, "DescribeDBInstances") }
-  public static var describeDBSubnetGroups: Operation<DescribeDBSubnetGroupsMessage, DBSubnetGroupMessage> { Operation(model, "DescribeDBSubnetGroups") }
-  public static var describeGlobalClusters: Operation<DescribeGlobalClustersMessage, GlobalClustersMessage> { Operation(model, "DescribeGlobalClusters") }
-  public static var describeOrderableDBInstanceOptions: Operation<DescribeOrderableDBInstanceOptionsMessage, OrderableDBInstanceOptionsMessage> { Operation(model, "DescribeOrderableDBInstanceOptions") }
-  public static var failoverDBCluster: Operation<FailoverDBClusterMessage, FailoverDBClusterResult> { Operation(model, "FailoverDBCluster") }
-  public static var listTagsForResource: Operation<ListTagsForResourceMessage, TagListMessage> { Operation(model, "ListTagsForResource") }
-  public static var modifyDBCluster: Operation<ModifyDBClusterMessage, ModifyDBClusterResult> { Operation(model, "ModifyDBCluster") }
-  public static var modifyDBClusterParameterGroup: Operation<ModifyDBClusterParameterGroupMessage, DBClusterParameterGroupNameMessage> { Operation(model, "ModifyDBClusterParameterGroup") }
-  public static var modifyDBInstance: Operation<ModifyDBInstanceMessage, ModifyDBInstanceResult> { Operation(model, "ModifyDBInstance") }
-  public static var modifyDBSubnetGroup: Operation<ModifyDBSubnetGroupMessage, ModifyDBSubnetGroupResult> { Operation(model, "ModifyDBSubnetGroup") }
-  public static var rebootDBInstance: Operation<RebootDBInstanceMessage, RebootDBInstanceResult> { Operation(model, "RebootDBInstance") }
-  public static var removeTagsFromResource: Operation<RemoveTagsFromResourceMessage, Empty> { Operation(model, "RemoveTagsFromResource") }
-  public static var startDBCluster: Operation<StartDBClusterMessage, StartDBClusterResult> { Operation(model, "StartDBCluster") }
-  public static var stopDBCluster: Operation<StopDBClusterMessage, StopDBClusterResult> { Operation(model, "StopDBCluster") }
+  public static var addTagsToResource: APIOperation<AddTagsToResourceMessage, Empty> { APIOperation(model, "AddTagsToResource") }
+  public static var createDBCluster: APIOperation<CreateDBClusterMessage, CreateDBClusterResult> { APIOperation(model, "CreateDBCluster") }
+  public static var createDBClusterParameterGroup: APIOperation<CreateDBClusterParameterGroupMessage, CreateDBClusterParameterGroupResult> { APIOperation(model, "CreateDBClusterParameterGroup") }
+  public static var createDBInstance: APIOperation<CreateDBInstanceMessage, CreateDBInstanceResult> { APIOperation(model, "CreateDBInstance") }
+  public static var createDBSubnetGroup: APIOperation<CreateDBSubnetGroupMessage, CreateDBSubnetGroupResult> { APIOperation(model, "CreateDBSubnetGroup") }
+  public static var deleteDBCluster: APIOperation<DeleteDBClusterMessage, DeleteDBClusterResult> { APIOperation(model, "DeleteDBCluster") }
+  public static var deleteDBClusterParameterGroup: APIOperation<DeleteDBClusterParameterGroupMessage, Empty> { APIOperation(model, "DeleteDBClusterParameterGroup") }
+  public static var deleteDBInstance: APIOperation<DeleteDBInstanceMessage, DeleteDBInstanceResult> { APIOperation(model, "DeleteDBInstance") }
+  public static var deleteDBSubnetGroup: APIOperation<DeleteDBSubnetGroupMessage, Empty> { APIOperation(model, "DeleteDBSubnetGroup") }
+  public static var describeDBClusterParameterGroups: APIOperation<DescribeDBClusterParameterGroupsMessage, DBClusterParameterGroupsMessage> { APIOperation(model, "DescribeDBClusterParameterGroups") }
+  public static var describeDBClusterParameters: APIOperation<DescribeDBClusterParametersMessage, DBClusterParameterGroupDetails> { APIOperation(model, "DescribeDBClusterParameters") }
+  public static var describeDBClusters: APIOperation<DescribeDBClustersMessage, DBClusterMessage> { APIOperation(model, "DescribeDBClusters") }
+  public static var describeDBEngineVersions: APIOperation<DescribeDBEngineVersionsMessage, DBEngineVersionMessage> { APIOperation(model, "DescribeDBEngineVersions") }
+  public static var describeDBInstances: APIOperation<DescribeDBInstancesMessage, DBInstanceMessage> { APIOperation(model, "DescribeDBInstances") }
+  public static var describeDBSubnetGroups: APIOperation<DescribeDBSubnetGroupsMessage, DBSubnetGroupMessage> { APIOperation(model, "DescribeDBSubnetGroups") }
+  public static var describeGlobalClusters: APIOperation<DescribeGlobalClustersMessage, GlobalClustersMessage> { APIOperation(model, "DescribeGlobalClusters") }
+  public static var describeOrderableDBInstanceOptions: APIOperation<DescribeOrderableDBInstanceOptionsMessage, OrderableDBInstanceOptionsMessage> { APIOperation(model, "DescribeOrderableDBInstanceOptions") }
+  public static var failoverDBCluster: APIOperation<FailoverDBClusterMessage, FailoverDBClusterResult> { APIOperation(model, "FailoverDBCluster") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceMessage, TagListMessage> { APIOperation(model, "ListTagsForResource") }
+  public static var modifyDBCluster: APIOperation<ModifyDBClusterMessage, ModifyDBClusterResult> { APIOperation(model, "ModifyDBCluster") }
+  public static var modifyDBClusterParameterGroup: APIOperation<ModifyDBClusterParameterGroupMessage, DBClusterParameterGroupNameMessage> { APIOperation(model, "ModifyDBClusterParameterGroup") }
+  public static var modifyDBInstance: APIOperation<ModifyDBInstanceMessage, ModifyDBInstanceResult> { APIOperation(model, "ModifyDBInstance") }
+  public static var modifyDBSubnetGroup: APIOperation<ModifyDBSubnetGroupMessage, ModifyDBSubnetGroupResult> { APIOperation(model, "ModifyDBSubnetGroup") }
+  public static var rebootDBInstance: APIOperation<RebootDBInstanceMessage, RebootDBInstanceResult> { APIOperation(model, "RebootDBInstance") }
+  public static var removeTagsFromResource: APIOperation<RemoveTagsFromResourceMessage, Empty> { APIOperation(model, "RemoveTagsFromResource") }
+  public static var startDBCluster: APIOperation<StartDBClusterMessage, StartDBClusterResult> { APIOperation(model, "StartDBCluster") }
+  public static var stopDBCluster: APIOperation<StopDBClusterMessage, StopDBClusterResult> { APIOperation(model, "StopDBCluster") }
 }
 
 private let modelText: StaticString = #"""

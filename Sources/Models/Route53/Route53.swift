@@ -7,18 +7,18 @@ import AWSWire
 
 public enum Route53 {
   public static let model = ServiceModel(modelText)
-  public static var changeResourceRecordSets: Operation<ChangeResourceRecordSetsRequest, ChangeResourceRecordSetsResponse> { Operation(model, "ChangeResourceRecordSets") }
-  public static var changeTagsForResource: Operation<ChangeTagsForResourceRequest, ChangeTagsForResourceResponse> { Operation(model, "ChangeTagsForResource") }
-  public static var createHostedZone: Operation<CreateHostedZoneRequest, CreateHostedZoneResponse> { Operation(model, "CreateHostedZone") }
-  public static var deleteHostedZone: Operation<DeleteHostedZoneRequest, DeleteHostedZoneResponse> { Operation(model, "DeleteHostedZone") }
-  public static var getChange: Operation<GetChangeRequest, GetChangeResponse> { Operation(model, "GetChange") }
-  public static var getDNSSEC: Operation<GetDNSSECRequest, GetDNSSECResponse> { Operation(model, "GetDNSSEC") }
-  public static var getHostedZone: Operation<GetHostedZoneRequest, GetHostedZoneResponse> { Operation(model, "GetHostedZone") }
-  public static var listHostedZones: Operation<ListHostedZonesRequest, ListHostedZonesResponse> { Operation(model, "ListHostedZones") }
-  public static var listHostedZonesByName: Operation<ListHostedZonesByNameRequest, ListHostedZonesByNameResponse> { Operation(model, "ListHostedZonesByName") }
-  public static var listResourceRecordSets: Operation<ListResourceRecordSetsRequest, ListResourceRecordSetsResponse> { Operation(model, "ListResourceRecordSets") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var updateHostedZoneComment: Operation<UpdateHostedZoneCommentRequest, UpdateHostedZoneCommentResponse> { Operation(model, "UpdateHostedZoneComment") }
+  public static var changeResourceRecordSets: APIOperation<ChangeResourceRecordSetsRequest, ChangeResourceRecordSetsResponse> { APIOperation(model, "ChangeResourceRecordSets") }
+  public static var changeTagsForResource: APIOperation<ChangeTagsForResourceRequest, ChangeTagsForResourceResponse> { APIOperation(model, "ChangeTagsForResource") }
+  public static var createHostedZone: APIOperation<CreateHostedZoneRequest, CreateHostedZoneResponse> { APIOperation(model, "CreateHostedZone") }
+  public static var deleteHostedZone: APIOperation<DeleteHostedZoneRequest, DeleteHostedZoneResponse> { APIOperation(model, "DeleteHostedZone") }
+  public static var getChange: APIOperation<GetChangeRequest, GetChangeResponse> { APIOperation(model, "GetChange") }
+  public static var getDNSSEC: APIOperation<GetDNSSECRequest, GetDNSSECResponse> { APIOperation(model, "GetDNSSEC") }
+  public static var getHostedZone: APIOperation<GetHostedZoneRequest, GetHostedZoneResponse> { APIOperation(model, "GetHostedZone") }
+  public static var listHostedZones: APIOperation<ListHostedZonesRequest, ListHostedZonesResponse> { APIOperation(model, "ListHostedZones") }
+  public static var listHostedZonesByName: APIOperation<ListHostedZonesByNameRequest, ListHostedZonesByNameResponse> { APIOperation(model, "ListHostedZonesByName") }
+  public static var listResourceRecordSets: APIOperation<ListResourceRecordSetsRequest, ListResourceRecordSetsResponse> { APIOperation(model, "ListResourceRecordSets") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var updateHostedZoneComment: APIOperation<UpdateHostedZoneCommentRequest, UpdateHostedZoneCommentResponse> { APIOperation(model, "UpdateHostedZoneComment") }
 }
 
 private let modelText: StaticString = #"""

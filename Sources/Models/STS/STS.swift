@@ -7,13 +7,13 @@ import AWSWire
 
 public enum STS {
   public static let model = ServiceModel(modelText)
-  public static var assumeRole: Operation<AssumeRoleRequest, AssumeRoleResponse> { Operation(model, "AssumeRole") }
-  public static var assumeRoleWithWebIdentity: Operation<AssumeRoleWithWebIdentityRequest, AssumeRoleWithWebIdentityResponse> { Operation(model, "AssumeRoleWithWebIdentity") }
-  public static var decodeAuthorizationMessage: Operation<DecodeAuthorizationMessageRequest, DecodeAuthorizationMessageResponse> { Operation(model, "DecodeAuthorizationMessage") }
-  public static var getAccessKeyInfo: Operation<GetAccessKeyInfoRequest, GetAccessKeyInfoResponse> { Operation(model, "GetAccessKeyInfo") }
-  public static var getCallerIdentity: Operation<GetCallerIdentityRequest, GetCallerIdentityResponse> { Operation(model, "GetCallerIdentity") }
-  public static var getFederationToken: Operation<GetFederationTokenRequest, GetFederationTokenResponse> { Operation(model, "GetFederationToken") }
-  public static var getSessionToken: Operation<GetSessionTokenRequest, GetSessionTokenResponse> { Operation(model, "GetSessionToken") }
+  public static var assumeRole: APIOperation<AssumeRoleRequest, AssumeRoleResponse> { APIOperation(model, "AssumeRole") }
+  public static var assumeRoleWithWebIdentity: APIOperation<AssumeRoleWithWebIdentityRequest, AssumeRoleWithWebIdentityResponse> { APIOperation(model, "AssumeRoleWithWebIdentity") }
+  public static var decodeAuthorizationMessage: APIOperation<DecodeAuthorizationMessageRequest, DecodeAuthorizationMessageResponse> { APIOperation(model, "DecodeAuthorizationMessage") }
+  public static var getAccessKeyInfo: APIOperation<GetAccessKeyInfoRequest, GetAccessKeyInfoResponse> { APIOperation(model, "GetAccessKeyInfo") }
+  public static var getCallerIdentity: APIOperation<GetCallerIdentityRequest, GetCallerIdentityResponse> { APIOperation(model, "GetCallerIdentity") }
+  public static var getFederationToken: APIOperation<GetFederationTokenRequest, GetFederationTokenResponse> { APIOperation(model, "GetFederationToken") }
+  public static var getSessionToken: APIOperation<GetSessionTokenRequest, GetSessionTokenResponse> { APIOperation(model, "GetSessionToken") }
 }
 
 private let modelText: StaticString = #"""

@@ -7,25 +7,25 @@ import AWSWire
 
 public enum SecretsManager {
   public static let model = ServiceModel(modelText)
-  public static var batchGetSecretValue: Operation<BatchGetSecretValueRequest, BatchGetSecretValueResponse> { Operation(model, "BatchGetSecretValue") }
-  public static var cancelRotateSecret: Operation<CancelRotateSecretRequest, CancelRotateSecretResponse> { Operation(model, "CancelRotateSecret") }
-  public static var createSecret: Operation<CreateSecretRequest, CreateSecretResponse> { Operation(model, "CreateSecret") }
-  public static var deleteResourcePolicy: Operation<DeleteResourcePolicyRequest, DeleteResourcePolicyResponse> { Operation(model, "DeleteResourcePolicy") }
-  public static var deleteSecret: Operation<DeleteSecretRequest, DeleteSecretResponse> { Operation(model, "DeleteSecret") }
-  public static var describeSecret: Operation<DescribeSecretRequest, DescribeSecretResponse> { Operation(model, "DescribeSecret") }
-  public static var getRandomPassword: Operation<GetRandomPasswordRequest, GetRandomPasswordResponse> { Operation(model, "GetRandomPassword") }
-  public static var getResourcePolicy: Operation<GetResourcePolicyRequest, GetResourcePolicyResponse> { Operation(model, "GetResourcePolicy") }
-  public static var getSecretValue: Operation<GetSecretValueRequest, GetSecretValueResponse> { Operation(model, "GetSecretValue") }
-  public static var listSecretVersionIds: Operation<ListSecretVersionIdsRequest, ListSecretVersionIdsResponse> { Operation(model, "ListSecretVersionIds") }
-  public static var listSecrets: Operation<ListSecretsRequest, ListSecretsResponse> { Operation(model, "ListSecrets") }
-  public static var putResourcePolicy: Operation<PutResourcePolicyRequest, PutResourcePolicyResponse> { Operation(model, "PutResourcePolicy") }
-  public static var putSecretValue: Operation<PutSecretValueRequest, PutSecretValueResponse> { Operation(model, "PutSecretValue") }
-  public static var restoreSecret: Operation<RestoreSecretRequest, RestoreSecretResponse> { Operation(model, "RestoreSecret") }
-  public static var tagResource: Operation<TagResourceRequest, Empty> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, Empty> { Operation(model, "UntagResource") }
-  public static var updateSecret: Operation<UpdateSecretRequest, UpdateSecretResponse> { Operation(model, "UpdateSecret") }
-  public static var updateSecretVersionStage: Operation<UpdateSecretVersionStageRequest, UpdateSecretVersionStageResponse> { Operation(model, "UpdateSecretVersionStage") }
-  public static var validateResourcePolicy: Operation<ValidateResourcePolicyRequest, ValidateResourcePolicyResponse> { Operation(model, "ValidateResourcePolicy") }
+  public static var batchGetSecretValue: APIOperation<BatchGetSecretValueRequest, BatchGetSecretValueResponse> { APIOperation(model, "BatchGetSecretValue") }
+  public static var cancelRotateSecret: APIOperation<CancelRotateSecretRequest, CancelRotateSecretResponse> { APIOperation(model, "CancelRotateSecret") }
+  public static var createSecret: APIOperation<CreateSecretRequest, CreateSecretResponse> { APIOperation(model, "CreateSecret") }
+  public static var deleteResourcePolicy: APIOperation<DeleteResourcePolicyRequest, DeleteResourcePolicyResponse> { APIOperation(model, "DeleteResourcePolicy") }
+  public static var deleteSecret: APIOperation<DeleteSecretRequest, DeleteSecretResponse> { APIOperation(model, "DeleteSecret") }
+  public static var describeSecret: APIOperation<DescribeSecretRequest, DescribeSecretResponse> { APIOperation(model, "DescribeSecret") }
+  public static var getRandomPassword: APIOperation<GetRandomPasswordRequest, GetRandomPasswordResponse> { APIOperation(model, "GetRandomPassword") }
+  public static var getResourcePolicy: APIOperation<GetResourcePolicyRequest, GetResourcePolicyResponse> { APIOperation(model, "GetResourcePolicy") }
+  public static var getSecretValue: APIOperation<GetSecretValueRequest, GetSecretValueResponse> { APIOperation(model, "GetSecretValue") }
+  public static var listSecretVersionIds: APIOperation<ListSecretVersionIdsRequest, ListSecretVersionIdsResponse> { APIOperation(model, "ListSecretVersionIds") }
+  public static var listSecrets: APIOperation<ListSecretsRequest, ListSecretsResponse> { APIOperation(model, "ListSecrets") }
+  public static var putResourcePolicy: APIOperation<PutResourcePolicyRequest, PutResourcePolicyResponse> { APIOperation(model, "PutResourcePolicy") }
+  public static var putSecretValue: APIOperation<PutSecretValueRequest, PutSecretValueResponse> { APIOperation(model, "PutSecretValue") }
+  public static var restoreSecret: APIOperation<RestoreSecretRequest, RestoreSecretResponse> { APIOperation(model, "RestoreSecret") }
+  public static var tagResource: APIOperation<TagResourceRequest, Empty> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, Empty> { APIOperation(model, "UntagResource") }
+  public static var updateSecret: APIOperation<UpdateSecretRequest, UpdateSecretResponse> { APIOperation(model, "UpdateSecret") }
+  public static var updateSecretVersionStage: APIOperation<UpdateSecretVersionStageRequest, UpdateSecretVersionStageResponse> { APIOperation(model, "UpdateSecretVersionStage") }
+  public static var validateResourcePolicy: APIOperation<ValidateResourcePolicyRequest, ValidateResourcePolicyResponse> { APIOperation(model, "ValidateResourcePolicy") }
 }
 
 private let modelText: StaticString = #"""

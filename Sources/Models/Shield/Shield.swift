@@ -7,17 +7,17 @@ import AWSWire
 
 public enum Shield {
   public static let model = ServiceModel(modelText)
-  public static var createProtection: Operation<CreateProtectionRequest, CreateProtectionResponse> { Operation(model, "CreateProtection") }
-  public static var createSubscription: Operation<CreateSubscriptionRequest, CreateSubscriptionResponse> { Operation(model, "CreateSubscription") }
-  public static var deleteProtection: Operation<DeleteProtectionRequest, DeleteProtectionResponse> { Operation(model, "DeleteProtection") }
-  public static var describeProtection: Operation<DescribeProtectionRequest, DescribeProtectionResponse> { Operation(model, "DescribeProtection") }
-  public static var describeSubscription: Operation<DescribeSubscriptionRequest, DescribeSubscriptionResponse> { Operation(model, "DescribeSubscription") }
-  public static var getSubscriptionState: Operation<GetSubscriptionStateRequest, GetSubscriptionStateResponse> { Operation(model, "GetSubscriptionState") }
-  public static var listAttacks: Operation<ListAttacksRequest, ListAttacksResponse> { Operation(model, "ListAttacks") }
-  public static var listProtections: Operation<ListProtectionsRequest, ListProtectionsResponse> { Operation(model, "ListProtections") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var tagResource: Operation<TagResourceRequest, TagResourceResponse> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, UntagResourceResponse> { Operation(model, "UntagResource") }
+  public static var createProtection: APIOperation<CreateProtectionRequest, CreateProtectionResponse> { APIOperation(model, "CreateProtection") }
+  public static var createSubscription: APIOperation<CreateSubscriptionRequest, CreateSubscriptionResponse> { APIOperation(model, "CreateSubscription") }
+  public static var deleteProtection: APIOperation<DeleteProtectionRequest, DeleteProtectionResponse> { APIOperation(model, "DeleteProtection") }
+  public static var describeProtection: APIOperation<DescribeProtectionRequest, DescribeProtectionResponse> { APIOperation(model, "DescribeProtection") }
+  public static var describeSubscription: APIOperation<DescribeSubscriptionRequest, DescribeSubscriptionResponse> { APIOperation(model, "DescribeSubscription") }
+  public static var getSubscriptionState: APIOperation<GetSubscriptionStateRequest, GetSubscriptionStateResponse> { APIOperation(model, "GetSubscriptionState") }
+  public static var listAttacks: APIOperation<ListAttacksRequest, ListAttacksResponse> { APIOperation(model, "ListAttacks") }
+  public static var listProtections: APIOperation<ListProtectionsRequest, ListProtectionsResponse> { APIOperation(model, "ListProtections") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
 }
 
 private let modelText: StaticString = #"""

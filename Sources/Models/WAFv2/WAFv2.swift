@@ -7,24 +7,24 @@ import AWSWire
 
 public enum WAFv2 {
   public static let model = ServiceModel(modelText)
-  public static var associateWebACL: Operation<AssociateWebACLRequest, AssociateWebACLResponse> { Operation(model, "AssociateWebACL") }
-  public static var checkCapacity: Operation<CheckCapacityRequest, CheckCapacityResponse> { Operation(model, "CheckCapacity") }
-  public static var createIPSet: Operation<CreateIPSetRequest, CreateIPSetResponse> { Operation(model, "CreateIPSet") }
-  public static var createWebACL: Operation<CreateWebACLRequest, CreateWebACLResponse> { Operation(model, "CreateWebACL") }
-  public static var deleteIPSet: Operation<DeleteIPSetRequest, DeleteIPSetResponse> { Operation(model, "DeleteIPSet") }
-  public static var deleteWebACL: Operation<DeleteWebACLRequest, DeleteWebACLResponse> { Operation(model, "DeleteWebACL") }
-  public static var disassociateWebACL: Operation<DisassociateWebACLRequest, DisassociateWebACLResponse> { Operation(model, "DisassociateWebACL") }
-  public static var getIPSet: Operation<GetIPSetRequest, GetIPSetResponse> { Operation(model, "GetIPSet") }
-  public static var getWebACL: Operation<GetWebACLRequest, GetWebACLResponse> { Operation(model, "GetWebACL") }
-  public static var getWebACLForResource: Operation<GetWebACLForResourceRequest, GetWebACLForResourceResponse> { Operation(model, "GetWebACLForResource") }
-  public static var listIPSets: Operation<ListIPSetsRequest, ListIPSetsResponse> { Operation(model, "ListIPSets") }
-  public static var listResourcesForWebACL: Operation<ListResourcesForWebACLRequest, ListResourcesForWebACLResponse> { Operation(model, "ListResourcesForWebACL") }
-  public static var listTagsForResource: Operation<ListTagsForResourceRequest, ListTagsForResourceResponse> { Operation(model, "ListTagsForResource") }
-  public static var listWebACLs: Operation<ListWebACLsRequest, ListWebACLsResponse> { Operation(model, "ListWebACLs") }
-  public static var tagResource: Operation<TagResourceRequest, TagResourceResponse> { Operation(model, "TagResource") }
-  public static var untagResource: Operation<UntagResourceRequest, UntagResourceResponse> { Operation(model, "UntagResource") }
-  public static var updateIPSet: Operation<UpdateIPSetRequest, UpdateIPSetResponse> { Operation(model, "UpdateIPSet") }
-  public static var updateWebACL: Operation<UpdateWebACLRequest, UpdateWebACLResponse> { Operation(model, "UpdateWebACL") }
+  public static var associateWebACL: APIOperation<AssociateWebACLRequest, AssociateWebACLResponse> { APIOperation(model, "AssociateWebACL") }
+  public static var checkCapacity: APIOperation<CheckCapacityRequest, CheckCapacityResponse> { APIOperation(model, "CheckCapacity") }
+  public static var createIPSet: APIOperation<CreateIPSetRequest, CreateIPSetResponse> { APIOperation(model, "CreateIPSet") }
+  public static var createWebACL: APIOperation<CreateWebACLRequest, CreateWebACLResponse> { APIOperation(model, "CreateWebACL") }
+  public static var deleteIPSet: APIOperation<DeleteIPSetRequest, DeleteIPSetResponse> { APIOperation(model, "DeleteIPSet") }
+  public static var deleteWebACL: APIOperation<DeleteWebACLRequest, DeleteWebACLResponse> { APIOperation(model, "DeleteWebACL") }
+  public static var disassociateWebACL: APIOperation<DisassociateWebACLRequest, DisassociateWebACLResponse> { APIOperation(model, "DisassociateWebACL") }
+  public static var getIPSet: APIOperation<GetIPSetRequest, GetIPSetResponse> { APIOperation(model, "GetIPSet") }
+  public static var getWebACL: APIOperation<GetWebACLRequest, GetWebACLResponse> { APIOperation(model, "GetWebACL") }
+  public static var getWebACLForResource: APIOperation<GetWebACLForResourceRequest, GetWebACLForResourceResponse> { APIOperation(model, "GetWebACLForResource") }
+  public static var listIPSets: APIOperation<ListIPSetsRequest, ListIPSetsResponse> { APIOperation(model, "ListIPSets") }
+  public static var listResourcesForWebACL: APIOperation<ListResourcesForWebACLRequest, ListResourcesForWebACLResponse> { APIOperation(model, "ListResourcesForWebACL") }
+  public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var listWebACLs: APIOperation<ListWebACLsRequest, ListWebACLsResponse> { APIOperation(model, "ListWebACLs") }
+  public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
+  public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
+  public static var updateIPSet: APIOperation<UpdateIPSetRequest, UpdateIPSetResponse> { APIOperation(model, "UpdateIPSet") }
+  public static var updateWebACL: APIOperation<UpdateWebACLRequest, UpdateWebACLResponse> { APIOperation(model, "UpdateWebACL") }
 }
 
 private let modelText: StaticString = #"""

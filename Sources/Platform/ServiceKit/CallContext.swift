@@ -60,7 +60,7 @@ public struct CallContext: Sendable {
 
   /// Calls another service's operation with this caller's identity: IAM decides as if the caller had called it.
   /// - Throws: the `AWSError` that the operation answered.
-  public func invoke<I, O>(_ operation: Operation<I, O>, _ input: I) async throws -> O {
+  public func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I) async throws -> O {
     try await environment.invoker.invoke(operation, input, self)
   }
 
@@ -83,5 +83,5 @@ public struct CallContext: Sendable {
 /// The way from one service to another.
 public protocol Invoker: Sendable {
   /// Validates, authorises and runs an operation.
-  func invoke<I, O>(_ operation: Operation<I, O>, _ input: I, _ call: CallContext) async throws -> O
+  func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I, _ call: CallContext) async throws -> O
 }

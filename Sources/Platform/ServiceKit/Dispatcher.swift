@@ -54,7 +54,7 @@ public struct Dispatcher: Invoker {
     return try await entry.handler.run(input, body, call)
   }
 
-  public func invoke<I, O>(_ operation: Operation<I, O>, _ input: I, _ call: CallContext) async throws -> O {
+  public func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I, _ call: CallContext) async throws -> O {
     O(wireMembers: try await run(operation.service, operation.name, input.wireMembers, call).output)
   }
 }

@@ -127,7 +127,7 @@ public struct HandlerTable: Sendable {
   ///   - access: the resources that the call touches; all (`*`) when nothing is said. What it throws is the answer,
   ///     so a missing resource is reported before IAM is asked, as on AWS for most services.
   public mutating func on<I, O>(
-    _ operation: Operation<I, O>, isOpen: Bool = false, access: @escaping Access<I> = { _, _ in [ResourceAccess("*")] },
+    _ operation: APIOperation<I, O>, isOpen: Bool = false, access: @escaping Access<I> = { _, _ in [ResourceAccess("*")] },
     _ handler: @escaping @Sendable (I, CallContext) async throws -> O
   ) {
     add(operation.name, takesStream: false, isOpen: isOpen, access: access) { (input: I, _, call) in
@@ -137,7 +137,7 @@ public struct HandlerTable: Sendable {
 
   /// Adds an operation whose body streams in, out, or both.
   public mutating func stream<I, O>(
-    _ operation: Operation<I, O>, access: @escaping Access<I>,
+    _ operation: APIOperation<I, O>, access: @escaping Access<I>,
     _ handler: @escaping @Sendable (I, RequestBody, CallContext) async throws -> (O, ResponseBody?)
   ) {
     add(operation.name, takesStream: true, isOpen: false, access: access) { (input: I, body, call) in

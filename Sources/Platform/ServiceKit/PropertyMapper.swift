@@ -19,7 +19,7 @@ public struct PropertyMapper: Sendable {
   /// - Parameter ignoring: top-level properties that the provider deals with itself.
   /// - Throws: `AWSError` naming the property that is not known or has the wrong type.
   public func input<I, O>(
-    _ operation: Operation<I, O>, _ properties: JSONValue, ignoring: Set<String> = []
+    _ operation: APIOperation<I, O>, _ properties: JSONValue, ignoring: Set<String> = []
   ) throws -> I {
     try structure(I.self, properties, ignoring: ignoring)
   }

@@ -182,7 +182,7 @@ extension Dictionary: WireConvertible where Key == String, Value: WireConvertibl
 }
 
 /// An operation of a service, with the types of its input and output.
-public struct Operation<Input: WireStructure, Output: WireStructure>: Sendable {
+public struct APIOperation<Input: WireStructure, Output: WireStructure>: Sendable {
   public let service: ServiceModel
   /// The name in the model, such as `CreateSecret`.
   public let name: String

@@ -182,8 +182,8 @@ struct Generator {
       let operation = model.operations[name] as? JSON ?? [:]
       let input = ((operation["input"] as? JSON)?["shape"] as? String).map(Names.type) ?? "Empty"
       let output = ((operation["output"] as? JSON)?["shape"] as? String).map(Names.type) ?? "Empty"
-      text += "  public static var \(Names.property(name)): Operation<\(input), \(output)> "
-      text += "{ Operation(model, \"\(name)\") }\n"
+      text += "  public static var \(Names.property(name)): APIOperation<\(input), \(output)> "
+      text += "{ APIOperation(model, \"\(name)\") }\n"
     }
     text += "}\n\nprivate let modelText: StaticString = #\"\"\"\n"
     text += try ModelText(
