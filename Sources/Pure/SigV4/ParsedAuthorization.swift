@@ -1,0 +1,165 @@
+// Reads who signed a request and how, from its Authorization header or its presigned query.
+
+import AWSCore
+
+extension SigV4 {
+  /// What a request says of its signature; nothing of it is verified yet.
+  public struct ParsedAuthorization: Sendable, Hashable {
+    /// Where the signature stood.
+    public enum Source: Sendable, Hashable {
+      case header
+      /// A presigned URL; `expires` is `X-Amz-Expires` in seconds, which only S3 insists on.
+      case query(expires: Int?)
+    }
+
+    public var source: Source
+    public var accessKeyID: String
+    public var scope: Scope
+    /// Lower-case names, in the order given.
+    public var signedHeaders: [String]
+    public var signature: String
+    /// The instant of `X-Amz-Date` (or `Date`).
+    public var date: Timestamp
+    /// `date` in the basic format, as it is signed.
+    public var timestamp: String
+    public var sessionToken: String?
+    /// The value of `x-amz-content-sha256` (header, or on presigned requests the query parameter).
+    public var contentSHA256: String?
+
+    /// Whether the signature stood in the query.
+    public var isPresigned: Bool { source != .header }
+
+    /// Reads a request's authentication.
+    /// - Throws: `Failure`; a request with no signature is `missingAuthenticationToken`.
+    public init(_ request: Request) throws(Failure) {
+      if let header = request.header("authorization"), !header.isEmpty {
+        try self.init(header: header, request: request)
+      } else if request.query.contains("X-Amz-") {
+        try self.init(query: request)
+      } else if request.query.contains("AWSAccessKeyId="), request.query.contains("Signature=") {
+        throw .unsupportedAlgorithm("AWS2")
+      } else {
+        throw .missingAuthenticationToken
+      }
+    }
+  }
+}
+
+// MARK: - The header
+
+extension SigV4.ParsedAuthorization {
+  private init(header: String, request: SigV4.Request) throws(SigV4.Failure) {
+    let text = SigV4.trimmed(header[...])
+    let name = text.prefix { $0 != " " && $0 != "\t" }
+    try Self.check(algorithm: String(name))
+    var parts: [Substring: Substring] = [:]
+    for piece in text.dropFirst(name.count).split(separator: ",") {
+      let piece = SigV4.trimmed(piece)
+      guard let equals = piece.firstIndex(of: "=") else {
+        throw .malformedHeader("'\(piece)' not a valid key=value pair (missing equal-sign) in Authorization header.")
+      }
+      parts[SigV4.trimmed(piece[..<equals])] = SigV4.trimmed(piece[piece.index(after: equals)...])
+    }
+    let missing = ["Credential", "Signature", "SignedHeaders"].filter { parts[Substring($0)]?.isEmpty ?? true }
+    guard let credential = parts["Credential"], let signature = parts["Signature"],
+      let signed = parts["SignedHeaders"], missing.isEmpty
+    else {
+      throw .malformedHeader(
+        missing.map { "Authorization header requires '\($0)' parameter." }.joined(separator: " "))
+    }
+    guard let (id, scope) = Self.split(credential: credential) else {
+      throw .malformedHeader(
+        "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+          + "got '\(credential)'.")
+    }
+    guard let date = Self.date(request) else { throw .missingDate }
+    source = .header
+    accessKeyID = id
+    self.scope = scope
+    signedHeaders = signed.split(separator: ";").map { $0.lowercased() }
+    self.signature = signature.lowercased()
+    self.date = date
+    timestamp = date.basic
+    sessionToken = request.header("x-amz-security-token")
+    contentSHA256 = request.header("x-amz-content-sha256")
+  }
+
+  private static func date(_ request: SigV4.Request) -> Timestamp? {
+    if let text = request.header("x-amz-date") { return Timestamp(iso8601: text) ?? Timestamp(httpDate: text) }
+    guard let text = request.header("date") else { return nil }
+    return Timestamp(httpDate: text) ?? Timestamp(iso8601: text)
+  }
+
+  private static func check(algorithm: String) throws(SigV4.Failure) {
+    if algorithm == SigV4.algorithm { return }
+    throw algorithm == "AWS4-ECDSA-P256-SHA256" ? .asymmetric : .unsupportedAlgorithm(algorithm)
+  }
+
+  /// The key id may itself hold slashes; the scope is the last four parts.
+  private static func split(credential: Substring) -> (String, SigV4.Scope)? {
+    let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else { return nil }
+    let n = parts.count
+    let id = parts[..<(n - 4)].joined(separator: "/")
+    guard !id.isEmpty, parts[n - 4].utf8.count == 8, parts[n - 4].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+      !parts[n - 3].isEmpty, !parts[n - 2].isEmpty
+    else { return nil }
+    return (id, SigV4.Scope(date: String(parts[n - 4]), region: String(parts[n - 3]), service: String(parts[n - 2])))
+  }
+}
+
+// MARK: - The query
+
+extension SigV4.ParsedAuthorization {
+  private init(query request: SigV4.Request) throws(SigV4.Failure) {
+    var values: [String: String] = [:]
+    for part in request.query.split(separator: "&") where part.hasPrefix("X-Amz-") {
+      let equals = part.firstIndex(of: "=") ?? part.endIndex
+      let name = String(part[..<equals])
+      guard values[name] == nil else { throw .malformedQuery("Duplicate query parameter: \(name)") }
+      values[name] = PercentEncoding.decode(part[equals...].dropFirst())
+    }
+    guard let name = values["X-Amz-Algorithm"] else {
+      // Parameters of other kinds (X-Amz-Target in a query) are no signature.
+      if values["X-Amz-Signature"] == nil, values["X-Amz-Credential"] == nil { throw .missingAuthenticationToken }
+      throw .malformedQuery(Self.incompleteQuery)
+    }
+    try Self.check(algorithm: name)
+    guard let credential = values["X-Amz-Credential"], let signature = values["X-Amz-Signature"],
+      let signed = values["X-Amz-SignedHeaders"], let stamp = values["X-Amz-Date"], !signature.isEmpty, !signed.isEmpty
+    else { throw .malformedQuery(Self.incompleteQuery) }
+    guard let (id, scope) = Self.split(credential: credential[...]) else {
+      throw .malformedQuery(
+        "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; "
+          + "expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+    }
+    guard stamp.utf8.count == 16, let date = Timestamp(iso8601: stamp) else {
+      throw .malformedQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+    }
+    source = .query(expires: try Self.expires(values["X-Amz-Expires"]))
+    accessKeyID = id
+    self.scope = scope
+    signedHeaders = signed.split(separator: ";").map { $0.lowercased() }
+    self.signature = signature.lowercased()
+    self.date = date
+    timestamp = stamp
+    sessionToken = values["X-Amz-Security-Token"]
+    contentSHA256 = request.header("x-amz-content-sha256") ?? values["X-Amz-Content-Sha256"]
+  }
+
+  static let incompleteQuery =
+    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
+    + "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+
+  private static func expires(_ text: String?) throws(SigV4.Failure) -> Int? {
+    guard let text else { return nil }
+    guard let seconds = Int(text) else { throw .malformedQuery("X-Amz-Expires should be a number") }
+    if seconds < 0 { throw .malformedQuery("X-Amz-Expires must be non-negative") }
+    if seconds > SigV4.presignedSecondsMax {
+      throw .malformedQuery(
+        "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+          + "604800 seconds")
+    }
+    return seconds
+  }
+}
