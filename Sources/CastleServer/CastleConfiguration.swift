@@ -1,0 +1,44 @@
+// How a castle is run: what the command, the tests and CastleKit may choose.
+
+import AWSCore
+import Foundation
+import ServiceKit
+
+/// The choices of one castle.
+public struct CastleConfiguration: Sendable {
+  /// Which callers are let in.
+  public enum Admission: String, Sendable, Codable {
+    /// Only keys that were made: `castle up`.
+    case strict
+    /// A key that nobody made is the owner's, unverified, on loopback: `castle start`, for tests with throw-away keys.
+    case permissive
+  }
+
+  /// Everything that the castle keeps. Made when missing.
+  public var stateDirectory: String
+  /// The address of the endpoint.
+  public var host = "127.0.0.1"
+  /// The port of the endpoint; 0 lets the system pick.
+  public var port = 4566
+  public var region = "us-east-1"
+  /// The owner's account.
+  public var account = "000000000000"
+  public var admission = Admission.permissive
+  /// Folder of castle-gate, castle-shim; nil looks beside the running program.
+  public var helperDirectory: String?
+  /// Where the task commands of the stack are run from, when they name no folder.
+  public var projectDirectory: String?
+  public var clock: any CastleClock = SystemClock()
+
+  public init(stateDirectory: String) { self.stateDirectory = stateDirectory }
+
+  /// Where a castle of this name keeps its state when nothing else is said: `CASTLE_STATE`, else `/var/lib/castle/NAME`
+  /// as root (the database runs as another user and must be able to reach its files), else
+  /// `$XDG_DATA_HOME/castle/NAME`.
+  public static func defaultStateDirectory(name: String, environment: [String: String]) -> String {
+    if let chosen = environment["CASTLE_STATE"], !chosen.isEmpty { return chosen }
+    if getuid() == 0 { return "/var/lib/castle/\(name)" }
+    let data = environment["XDG_DATA_HOME"] ?? (environment["HOME"] ?? "/tmp") + "/.local/share"
+    return "\(data)/castle/\(name)"
+  }
+}

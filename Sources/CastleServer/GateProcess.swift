@@ -1,0 +1,45 @@
+// Keeps castle-gate running. It hangs on a shim, so it outlives this process; a restarted control plane adopts it.
+
+import AWSCore
+import Logging
+import ServiceKit
+import Supervisor
+
+/// The Gate's process.
+struct GateProcess: Sendable {
+  static let id = "gate"
+  let supervisor: Supervisor
+  let program: String
+  let directory: String
+  let clock: any CastleClock
+  let logger: Logger
+
+  var socketPath: String { "\(directory)/gate.sock" }
+
+  /// Adopts the running Gate or starts one, and starts it again whenever it ends, until the task is cancelled.
+  func run() async throws {
+    var process = supervisor.process(Self.id)
+    if process?.isRunning != true { process = try await start() }
+    while let running = process {
+      let exit = await withTaskCancellationHandler {
+        try? await running.exit(within: .infinity)
+      } onCancel: {
+      }
+      try Task.checkCancellation()
+      logger.warning("the gate ended and is started again", metadata: ["exit": "\(exit.map(String.init(describing:)) ?? "?")"])
+      process = try await start()
+    }
+  }
+
+  func start() async throws -> ManagedProcess {
+    try await supervisor.start(
+      ProcessSpecification(
+        id: Self.id, executable: program,
+        arguments: ["--socket", socketPath, "--state", "\(directory)/gate.state"],
+        logFile: "\(directory)/gate.log", stopGrace: 5))
+  }
+
+  func stop() async {
+    if let process = supervisor.process(Self.id) { _ = await process.stop() }
+  }
+}
