@@ -181,7 +181,7 @@ let package = Package(
     tests("TemplatesTests", ["Templates"]),
     tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
     tests("SupervisorTests", ["Supervisor"]),
-    tests("StoreTests", ["Store"]),
+    tests("StoreTests", ["Store", grdb]),
     tests("EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Supervisor"]),
     tests(
       "ServiceTests",

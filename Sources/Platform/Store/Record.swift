@@ -40,6 +40,14 @@ extension Record {
   public var recordIndex: [String: String] { [:] }
 }
 
+extension Store {
+  /// `Store.Record`, where GRDB's class of that name is imported as well.
+  public typealias Record = StoreRecord
+}
+
+/// Another name for the same, see `Store.Record`.
+public typealias StoreRecord = Record
+
 /// The address of one document.
 struct RecordKey: Hashable, Sendable {
   var collection: String

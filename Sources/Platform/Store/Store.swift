@@ -79,6 +79,7 @@ public final class Store: Sendable {
   /// The closure runs on the writer's thread, after the writes that came before; concurrent writes share a commit.
   /// When it throws, only its own changes are undone. A cancelled task does not undo a write that it asked for.
   /// - Throws: what `body` throws, or `DatabaseError`/`StoreError` when the commit failed: then nothing was stored.
+  @discardableResult
   public func write<T: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> T) async throws -> T {
     try await withCheckedThrowingContinuation { (caller: CheckedContinuation<T, any Error>) in
       let run: @Sendable (Database) -> WriteQueue.Outcome = { db in

@@ -12,21 +12,19 @@ public final class Transaction: Snapshot {
     super.init(db: db, collections: collections, cache: cache, position: nil)
   }
 
-  /// Stores the record under its id, in place of what was there.
-  /// - Returns: false when the very same document was there already; then nothing is written and nobody is woken.
+  /// Stores the record under its id, in place of what was there. When the very same document was there already,
+  /// nothing is written and nobody is woken.
   /// - Throws: `StoreError` (`invalidRecord` for an empty id, `unencodable`, `unknownCollection`) or `DatabaseError`.
-  @discardableResult
-  public func put<R: Record>(_ record: R, _ scope: Scope) throws -> Bool {
+  public func put<R: Record>(_ record: R, _ scope: Scope) throws {
     let sql = try collections.sql(R.self)
     let id = record.recordID
     guard !id.isEmpty else { throw StoreError(.invalidRecord, "A record of \(R.collection) has an empty id.") }
     let document = try Document.encode(record)
     let existing: String? = try first(sql.get, [scope.account, scope.region, id]) { $0[1] }
-    if existing == document { return false }
+    if existing == document { return }
     try run(sql.put, [scope.account, scope.region, id, nextRevision(), document])
     try putIndex(sql, scope, id, record.recordIndex)
     touch(sql.name, scope, id)
-    return true
   }
 
   /// Removes the document with that id.
