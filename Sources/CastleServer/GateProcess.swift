@@ -11,7 +11,6 @@ struct GateProcess: Sendable {
   let supervisor: Supervisor
   let program: String
   let directory: String
-  let clock: any CastleClock
   let logger: Logger
 
   var socketPath: String { "\(directory)/gate.sock" }
@@ -21,12 +20,8 @@ struct GateProcess: Sendable {
     var process = supervisor.process(Self.id)
     if process?.isRunning != true { process = try await start() }
     while let running = process {
-      let exit = await withTaskCancellationHandler {
-        try? await running.exit(within: .infinity)
-      } onCancel: {
-      }
-      try Task.checkCancellation()
-      logger.warning("the gate ended and is started again", metadata: ["exit": "\(exit.map(String.init(describing:)) ?? "?")"])
+      let exit = try await running.exit
+      logger.warning("the gate ended and is started again", metadata: ["exit": "\(exit)"])
       process = try await start()
     }
   }

@@ -32,6 +32,11 @@ public struct Dispatcher: Invoker {
     entries[ObjectIdentifier(model)]?[operation]?.handler.takesStream ?? false
   }
 
+  /// The operation lets callers in without a signature.
+  public func isOpen(_ model: ServiceModel, _ operation: String) -> Bool {
+    entries[ObjectIdentifier(model)]?[operation]?.handler.isOpen ?? false
+  }
+
   /// The operations that are built, by service.
   public func built(_ model: ServiceModel) -> Set<String> {
     Set(entries[ObjectIdentifier(model)]?.keys.map { $0 } ?? [])

@@ -1,0 +1,46 @@
+// Castle's own paths under `/_castle/`, for the command, the dashboard, tests and tasks.
+
+import AWSCore
+import Edge
+import Foundation
+import ServiceKit
+
+extension Castle {
+  /// The list, written out.
+  func controlRoutes() -> [ControlRoute] {
+    [
+      ControlRoute("GET", "/health", access: .open) { _ in self.health() },
+      ControlRoute("POST", "/reset", access: configuration.admission == .permissive ? .open : .token) { _ in
+        try await self.reset()
+        return .json(["status": "empty"])
+      },
+      ControlRoute("GET", "/credentials/", access: .open) { try await self.taskCredentials($0) },
+      ControlRoute("POST", "/stop", access: .token) { request in
+        guard let mode = StopMode(rawValue: request.query["mode"] ?? "down") else {
+          throw AWSError.validation("mode is one of leave, down, destroy")
+        }
+        self.stop(mode)
+        return .json(["status": "stopping"])
+      },
+      ControlRoute("POST", "/deploy", access: .token) { try await self.deploy($0) },
+      ControlRoute("GET", "/stack", access: .token) { try await self.stackReport($0) },
+      ControlRoute("POST", "/scale", access: .token) { try await self.scale($0) },
+      ControlRoute("POST", "/restart", access: .token) { try await self.restartService($0) },
+      ControlRoute("GET", "/logs", access: .token) { try await self.logs($0) },
+    ] + dashboardRoutes()
+  }
+
+  private func health() -> ControlResponse {
+    .json(
+      ["status": .string(ready ? "ready" : "starting"), "region": .string(configuration.region),
+        "account": .string(configuration.account), "admission": .string(configuration.admission.rawValue),
+        "pid": .integer(Int(getpid()))], status: ready ? 200 : 503)
+  }
+
+  /// The container credentials endpoint: `AWS_CONTAINER_CREDENTIALS_FULL_URI` points here. The token that a task was
+  /// given opens its own credentials, nobody else's.
+  private func taskCredentials(_ request: ControlRequest) async throws -> ControlResponse {
+    let id = String(request.path.dropFirst("/credentials/".count))
+    return .json(try await services.ecs.taskCredentials(id: id, authorization: request.headers["authorization"] ?? ""))
+  }
+}
