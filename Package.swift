@@ -155,7 +155,9 @@ let package = Package(
         "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Dashboard",
         "Blueprint", "Templates", logging, lifecycle,
       ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
-    program("castle", "Sources/castle", ["CastleServer", "Blueprint", "Templates", argumentParser]),
+    program(
+      "castle", "Sources/castle",
+      ["AWSCore", "CastleServer", "Supervisor", "Blueprint", "Templates", argumentParser, asyncHTTPClient, logging]),
     program("modelgen", "Sources/Tools/modelgen", ["AWSWire"]),
 
     // Examples

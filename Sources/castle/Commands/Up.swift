@@ -1,0 +1,120 @@
+// castle up: the app in castle.yaml, behind everything it has in production.
+
+import AWSCore
+import ArgumentParser
+import Blueprint
+import CastleServer
+import Foundation
+
+struct Up: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run the app in castle.yaml, with everything it has in production.",
+    discussion: """
+      Starts the control plane when it does not run, brings the app's stack to what the file says, and prints where
+      everything is. Without -d it then follows the logs; Ctrl-C stops the app and keeps its data.
+
+      EXAMPLES
+        castle up
+        castle up -d --file Examples/storefront/castle.yaml
+      """)
+
+  @OptionGroup var castle: CastleOptions
+  @OptionGroup var output: OutputOptions
+  @Flag(name: [.customShort("d"), .long], help: "Return when the app runs, and leave it running.")
+  var detach = false
+  @Option(help: "The port of the AWS APIs and the dashboard.")
+  var port = 4566
+
+  func run() async throws {
+    let app = try castle.app()
+    let state = try castle.stateDirectory()
+    var progress = Progress()
+    let daemon = Daemon(stateDirectory: state)
+    progress.show("starting the control plane")
+    let client =
+      try await daemon.running()
+      ?? daemon.start(["--port", "\(port)", "--region", app.blueprint.region, "--project", app.directory])
+    progress.show("deploying \(app.blueprint.name)")
+    let template = try app.blueprint.template(projectDirectory: app.directory)
+    let body: JSONValue = [
+      "stackName": .string(app.blueprint.name), "template": .string(template),
+      "parameters": .object(app.blueprint.localParameters.mapValues { .string($0) }),
+    ]
+    let deployed = try await client.call("POST", "/deploy", body: Array(body.description.utf8))
+    let report = try await follow(client, app, &progress)
+    progress.clear()
+    let action = deployed["action"]?.text ?? ""
+    if output.json {
+      print(summary(client, report, action).description)
+    } else {
+      printSummary(client, app, report, progress.elapsed)
+    }
+    if !detach { try await attach(client, daemon, app) }
+  }
+
+  /// Shows each resource as it comes up; returns when the stack is done.
+  private func follow(_ client: CastleClient, _ app: App, _ progress: inout Progress) async throws -> JSONValue {
+    var shown: [String: String] = [:]
+    while true {
+      let report = try await client.call("GET", "/stack", ["name": app.blueprint.name])
+      let resources = report["resources"]?.array ?? []
+      var open: [String] = []
+      for resource in resources {
+        let id = resource["logicalId"]?.text ?? ""
+        let status = resource["status"]?.text ?? ""
+        if status.hasSuffix("_IN_PROGRESS") { open.append(id) }
+        if status.hasSuffix("_FAILED"), shown[id] != status {
+          progress.keep("\(Terminal.styled("failed", .red)) \(id): \(resource["reason"]?.text ?? "")")
+        }
+        shown[id] = status
+      }
+      let status = report["status"]?.text ?? ""
+      if status.hasSuffix("_COMPLETE"), !status.contains("ROLLBACK"), !status.contains("CLEANUP") { return report }
+      if status.hasSuffix("_COMPLETE") || status.hasSuffix("_FAILED"), !status.contains("CLEANUP") {
+        throw Complaint(
+          "The stack ended as \(status): \(report["reason"]?.text ?? "")\n"
+            + "See what happened with castle logs, correct \(app.path), and run castle up again.")
+      }
+      let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
+      progress.show("deploying \(app.blueprint.name): \(done) of \(resources.count)  \(open.prefix(3).joined(separator: ", "))")
+      try await Task.sleep(for: .milliseconds(150))
+    }
+  }
+
+  private func summary(_ client: CastleClient, _ report: JSONValue, _ action: String) -> JSONValue {
+    [
+      "action": .string(action), "endpoint": .string(client.endpoint), "dashboard": .string(client.dashboard),
+      "outputs": report["outputs"] ?? [:],
+    ]
+  }
+
+  private func printSummary(_ client: CastleClient, _ app: App, _ report: JSONValue, _ elapsed: String) {
+    var rows: [[String]] = []
+    for (key, value) in (report["outputs"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+      if let text = value.text, text.hasPrefix("http") { rows.append([key, Terminal.styled(text, .cyan)]) }
+    }
+    rows.append(["Dashboard", Terminal.styled(client.dashboard, .cyan)])
+    rows.append(["AWS endpoint", Terminal.styled(client.endpoint, .cyan) + #"   eval "$(castle env)""#])
+    rows.append(["Stop", detach ? "castle down" : "Ctrl-C (keeps the data)"])
+    print("\(Terminal.styled(app.blueprint.name, .bold)) is up (\(elapsed))")
+    print(Terminal.table(rows))
+  }
+
+  /// Follows the logs until Ctrl-C, then stops the app.
+  private func attach(_ client: CastleClient, _ daemon: Daemon, _ app: App) async throws {
+    let interrupted = AsyncStream<Void>.makeStream()
+    signal(SIGINT, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+    source.setEventHandler { interrupted.continuation.finish() }
+    source.resume()
+    let follower = Task {
+      try await client.lines("/logs", ["follow": "true", "lines": "20"]) { print(LogLine.text($0)) }
+    }
+    for await _ in interrupted.stream {}
+    follower.cancel()
+    source.cancel()
+    Terminal.note("\nstopping \(app.blueprint.name); its data is kept")
+    try await client.call("POST", "/stop", ["mode": "down"])
+    try await daemon.waitForEnd()
+  }
+}
