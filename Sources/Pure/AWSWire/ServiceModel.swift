@@ -50,6 +50,8 @@ public struct Shape: Sendable {
     public var code: String
     public var status: Int
     public var isServerFault: Bool
+    /// The member that holds the message, where it is not `message`.
+    public var messageName: String?
   }
 }
 
@@ -116,6 +118,20 @@ public final class ServiceModel: Sendable {
     public var awsQueryCompatible = false
     /// Every operation that AWS documents, built here or not.
     public var knownOperations: Set<String> = []
+    /// Where a REST service's operations lie; empty for the other protocols.
+    public var knownRoutes: [KnownRoute] = []
+  }
+
+  /// What tells a REST operation from its neighbours, whether it is built here or not.
+  public struct KnownRoute: Sendable, Hashable {
+    public var name: String
+    public var method: String
+    /// The URI template.
+    public var uri: String
+    /// Parameters of the query string without which it is another operation (`uploadId`).
+    public var requiredQuery: [String] = []
+    /// Headers without which it is another operation (`x-amz-copy-source`).
+    public var requiredHeaders: [String] = []
   }
 
   private struct Body: Sendable {
@@ -128,6 +144,7 @@ public final class ServiceModel: Sendable {
   public let header: Header
   private let text: StaticString
   private let body = Mutex<Body?>(nil)
+  private let patterns = Mutex<[String: Pattern?]>([:])
 
   /// - Parameter text: the generated model.
   public init(_ text: StaticString) {
@@ -147,6 +164,16 @@ public final class ServiceModel: Sendable {
 
   /// The error that a code stands for, where the model declares it.
   public func error(code: String) -> Shape.ErrorTrait? { loaded().errors[code] }
+
+  /// The compiled form of a pattern; nil when it holds something that the engine does not know.
+  func compiled(_ pattern: String) -> Pattern? {
+    patterns.withLock { cache in
+      if let known = cache[pattern] { return known }
+      let new = Pattern(pattern)
+      cache[pattern] = new
+      return new
+    }
+  }
 
   private func loaded() -> Body {
     body.withLock { body in

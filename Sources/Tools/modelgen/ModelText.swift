@@ -11,7 +11,7 @@ struct ModelText {
 
   var lines: [String] {
     get throws {
-      var lines = [service(), "known " + model.operations.keys.sorted().joined(separator: " ")]
+      var lines = [service(), "known " + model.operations.keys.sorted().compactMap(known).joined(separator: " ")]
       for name in operations { lines.append(operation(name)) }
       for name in shapes { lines += try declaration(name) }
       for name in errors { lines.append(try error(name)) }
@@ -32,6 +32,29 @@ struct ModelText {
     if let json = m["jsonVersion"] as? String { text += " json=\(json)" }
     if let ns = m["xmlNamespace"] as? String { text += " ns=\(ns)" }
     if m["awsQueryCompatible"] != nil { text += " querycompatible" }
+    return text
+  }
+
+  private var isREST: Bool { (model.metadata["protocol"] as? String ?? "").hasPrefix("rest-") }
+
+  /// An operation's name and, on REST, what tells it from the others:
+  /// `Name@METHOD@uri@required,query,parameters@required,headers`.
+  private func known(_ name: String) -> String? {
+    let operation = model.operations[name] as? JSON ?? [:]
+    guard isREST else { return name }
+    let http = operation["http"] as? JSON ?? [:]
+    // S3's old operations (GetBucketLifecycle) lie where their successors do.
+    if operation["deprecated"] as? Bool == true, !operations.contains(name) { return nil }
+    let input = (operation["input"] as? JSON)?["shape"] as? String ?? ""
+    let shape = model.shapes[input] as? JSON ?? [:]
+    let members = shape["members"] as? [String: JSON] ?? [:]
+    func required(_ location: String) -> String {
+      (shape["required"] as? [String] ?? []).filter { members[$0]?["location"] as? String == location }
+        .map { members[$0]?["locationName"] as? String ?? $0 }.sorted().joined(separator: ",")
+    }
+    var text = "\(name)@\(http["method"] as? String ?? "POST")@\(http["requestUri"] as? String ?? "/")"
+    text += "@\(required("querystring"))@\(required("header"))"
+    while text.hasSuffix("@") { text.removeLast() }
     return text
   }
 
@@ -121,6 +144,8 @@ struct ModelText {
     let error = shape["error"] as? JSON ?? [:]
     let isFault = shape["fault"] as? Bool == true
     let status = error["httpStatusCode"] as? Int ?? (isFault ? 500 : 400)
+    let members = shape["members"] as? JSON ?? [:]
     return "struct \(name) code=\(error["code"] as? String ?? name) status=\(status)" + (isFault ? " fault" : "")
+      + (members["message"] == nil && members["Message"] != nil ? " msg=Message" : "")
   }
 }
