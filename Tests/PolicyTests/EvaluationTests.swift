@@ -151,8 +151,9 @@ struct EvaluationTests {
     let error = set.decide(request).accessDenied(request)
     #expect(
       error.message
-        == "User: arn:aws:sts::111122223333:assumed-role/task/s1 is not authorized to perform: kms:Decrypt on resource: "
-        + "arn:aws:kms:us-east-1:111122223333:key/1234 because no identity-based policy allows the kms:Decrypt action")
+        == "User: arn:aws:sts::111122223333:assumed-role/task/s1 is not authorized to perform: kms:Decrypt on "
+        + "resource: arn:aws:kms:us-east-1:111122223333:key/1234 because no identity-based policy "
+        + "allows the kms:Decrypt action")
     #expect(error.status == 403 && error.code == "AccessDenied")
     let deny = PolicySet(resource: try Make.resource(Make.statement("Deny", principal: #""*""#)))
     #expect(
