@@ -17,6 +17,7 @@ struct APICall: Sendable {
   private var identity: Admission.Identity?
   private var request: WireRequest
   private var isForm = false
+  private var failedRouting: RoutingFailure?
 
   init(incoming: Incoming, requestID: String, chain: RequestChain) {
     self.incoming = incoming
@@ -53,17 +54,24 @@ struct APICall: Sendable {
       request.body = try await chain.collect(incoming.body)
       isForm = true
     }
-    let found = try chain.router.route(request, signingName: parsed?.scope.service)
-    routed = found
-    guard found.isBuilt else {
-      throw AWSError.notImplemented(service: found.model.header.signingName, operation: found.operation)
+    do {
+      let found = try chain.router.route(request, signingName: parsed?.scope.service)
+      routed = found
+      guard found.isBuilt else { throw notBuilt(found) }
+    } catch let failure as RoutingFailure {
+      self.failedRouting = failure
+      throw failure.error
     }
+  }
+
+  private func notBuilt(_ routed: RoutedRequest) -> AWSError {
+    .notImplemented(service: routed.model.header.serviceID, operation: routed.operationName)
   }
 
   /// Finds who calls; on S3 the signature is checked here, before a byte of the body is read.
   mutating func identify() async throws {
     guard let routed else { return }
-    let isOpen = chain.dispatcher.isOpen(routed.model, routed.operation)
+    let isOpen = chain.dispatcher.isOpen(routed.model, routed.operationName)
     var found = try await chain.admission.identify(signedHead, style: style, isOpen: isOpen, now: now)
     if style == .s3 { try chain.admission.verify(&found, signedHead, style: .s3, now: now, payloadHash: nil) }
     identity = found
@@ -74,27 +82,24 @@ struct APICall: Sendable {
   func run() async -> Finished {
     guard let routed, let identity else { return failure(AWSError("InternalFailure", "", status: 500), closes: true) }
     do {
-      let streams = chain.dispatcher.takesStream(routed.model, routed.operation)
-      var request = request
+      let streams = chain.dispatcher.takesStream(routed.model, routed.operationName)
+      guard let operation = routed.operation else { throw notBuilt(routed) }
+      var whole = routed.request
       var identity = identity
       let body = RequestBodyReader(incoming: incoming, identity: identity, head: request)
-      if !streams, !isForm { request.body = try await body.collect(limit: RequestChain.bodyBytesMax) }
+      if !streams, !isForm { whole.body = try await body.collect(limit: RequestChain.bodyBytesMax) }
       if style != .s3 {
-        let hash = SigV4.payloadHash(request.body)
+        let hash = SigV4.payloadHash(whole.body)
         try chain.admission.verify(&identity, signedHead, style: style, now: now, payloadHash: hash)
       }
-      let context = context(routed, identity)
-      guard let operation = routed.model.operation(routed.operation) else {
-        throw AWSError.notImplemented(service: routed.model.header.signingName, operation: routed.operation)
-      }
-      let codec = routed.wireProtocol.codec
-      let input = try codec.decode(request, operation: operation, model: routed.model)
+      let input = try routed.codec.decode(whole, operation: operation, model: routed.model)
       try Validation.check(input, operation: operation, model: routed.model, wireProtocol: routed.wireProtocol)
       let (output, stream) = try await chain.dispatcher.run(
-        routed.model, routed.operation, input, body: streams ? body.stream : nil, context)
-      let response = codec.encode(output: output, operation: operation, model: routed.model, requestID: requestID)
+        routed.model, routed.operationName, input, body: streams ? body.stream : nil, context(routed, identity))
+      let response = routed.response(output: output, requestID: requestID)
       return Finished(
-        response: response, stream: stream.map { .sized($0) }, closesConnection: streams && !body.wasReadToEnd)
+        response: response, stream: stream.map { Finished.Stream.sized($0) },
+        closesConnection: streams && !body.wasReadToEnd)
     } catch {
       return failure(error, closes: !isForm)
     }
@@ -113,13 +118,17 @@ struct APICall: Sendable {
 
   /// The error in the protocol's own shape.
   func failure(_ error: any Error, closes: Bool) -> Finished {
-    let what = routed.map { "\($0.model.header.signingName):\($0.operation)" } ?? incoming.head.path
+    let what = routed.map { "\($0.model.header.signingName):\($0.operationName)" } ?? incoming.head.path
     let known = RequestChain.known(error, chain.environment.logger, what)
-    let model = routed?.model
-    let operation = routed.flatMap { $0.model.operation($0.operation) }
-    let wire = routed?.wireProtocol ?? .restXML
-    let response = wire.codec.encode(
-      error: known, operation: operation, model: model, requestID: requestID, resource: incoming.head.path)
+    let response: WireResponse
+    if let routed {
+      response = routed.response(error: known, requestID: requestID)
+    } else if let failedRouting {
+      response = failedRouting.response(requestID: requestID)
+    } else {
+      response = WireProtocol.restXML.codec.encode(
+        error: known, operation: nil, model: nil, requestID: requestID, resource: incoming.head.path)
+    }
     return Finished(response: response, closesConnection: closes && (incoming.declaredLength ?? 0) > 0)
   }
 }

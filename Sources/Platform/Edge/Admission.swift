@@ -33,18 +33,18 @@ public struct Admission: Sendable {
   func identify(
     _ request: SigV4.Request, style: SigV4.ErrorStyle, isOpen: Bool, now: Timestamp
   ) async throws -> Identity {
+    // Swift 6.3.1 crashes on a `catch` that matches a typed error's case, so the outcome is looked at as a value.
     let parsed: SigV4.ParsedAuthorization
-    do {
-      parsed = try SigV4.ParsedAuthorization(request)
-    } catch SigV4.Failure.missingAuthenticationToken where isPermissive || isOpen || style == .s3 {
+    switch Result(catching: { () throws(SigV4.Failure) in try SigV4.ParsedAuthorization(request) }) {
+    case .success(let found): parsed = found
+    case .failure(.missingAuthenticationToken) where isPermissive || isOpen || style == .s3:
       // S3 lets nobody in particular ask; the bucket's policy decides. On a permissive castle it is the owner.
       let principal =
         isPermissive
         ? Principal.root(account: ownerAccount)
         : Principal(kind: .user, account: "", arn: "anonymous", userID: "anonymous")
       return Identity(principal: principal, account: ownerAccount)
-    } catch let failure as SigV4.Failure {
-      throw failure.awsError(style)
+    case .failure(let failure): throw failure.awsError(style)
     }
     if let key = try await authority.accessKey(parsed.accessKeyID) {
       guard key.isActive else { throw SigV4.Failure.unknownAccessKey(parsed.accessKeyID).awsError(style) }

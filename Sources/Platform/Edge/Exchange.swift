@@ -49,12 +49,12 @@ struct Exchange: Sendable {
         try await writer.writeResponse(head)
         return
       }
-      let out = try await writer.writeHead(head)
+      var out = try await writer.writeHead(head)
       // Thrown through to the connection, which is then closed: nobody takes a part for the whole.
       try await body.write { try await out.write(ByteBuffer(bytes: $0)) }
       try await out.finish(nil)
     case .endless(let write):
-      let out = try await writer.writeHead(
+      var out = try await writer.writeHead(
         HTTPResponse(status: .init(code: finished.response.status), headerFields: fields))
       try await write { try await out.write(ByteBuffer(bytes: $0)) }
       try await out.finish(nil)
