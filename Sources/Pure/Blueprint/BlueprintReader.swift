@@ -129,9 +129,12 @@ struct BlueprintReader {
         at: fields["memory"] ?? fields["cpu"] ?? fields.node)
     }
     if service.build == nil && service.run == nil {
-      problems.report("service \"\(name)\" needs \"run\" (a command) or \"build\" (a Dockerfile's folder)", at: fields.node)
+      problems.report(
+        "service \"\(name)\" needs \"run\" (a command) or \"build\" (a Dockerfile's folder)", at: fields.node)
     }
-    if let node = fields["scale"], service.scale.requests != nil, service.publicRoute == nil, service.internalRoute == nil {
+    if let node = fields["scale"], service.scale.requests != nil, service.publicRoute == nil,
+      service.internalRoute == nil
+    {
       problems.report(
         "service \"\(name)\" cannot scale by requests: it has no \"public\" and no \"internal\" route", at: node)
     }
@@ -140,7 +143,8 @@ struct BlueprintReader {
 
   private mutating func route(_ key: String, _ service: String, _ fields: BlueprintFields) -> Blueprint.Route? {
     guard let node = fields[key] else { return nil }
-    let route = BlueprintFields(node, BlueprintKeys.route, place: "\(key) of service \"\(service)\"", problems: &problems)
+    let route = BlueprintFields(
+      node, BlueprintKeys.route, place: "\(key) of service \"\(service)\"", problems: &problems)
     let path = route.text("path", &problems) ?? "/"
     let health = route.text("health", &problems) ?? "/"
     for (key, text) in [("path", path), ("health", health)] where !text.hasPrefix("/") {
@@ -197,7 +201,8 @@ struct BlueprintReader {
       if isHalf, range.lowerBound >= 0.5, range.upperBound >= 1, range.upperBound <= 256 {
         acu = range
       } else {
-        problems.report("\"acu\" in \(fields.place) must be from 0.5 to 256 in steps of 0.5, ending at 1 or more", at: node)
+        problems.report(
+          "\"acu\" in \(fields.place) must be from 0.5 to 256 in steps of 0.5, ending at 1 or more", at: node)
       }
     }
     return .init(
@@ -297,7 +302,9 @@ struct BlueprintReader {
     let parts = name.split(separator: "-", omittingEmptySubsequences: false)
     let letters = "abcdefghijklmnopqrstuvwxyz".utf8
     let isName =
-      parts.allSatisfy { part in !part.isEmpty && part.utf8.allSatisfy { letters.contains($0) || (48...57).contains($0) } }
+      parts.allSatisfy { part in
+        !part.isEmpty && part.utf8.allSatisfy { letters.contains($0) || (48...57).contains($0) }
+      }
       && (name.utf8.first.map { letters.contains($0) } ?? false)
     guard !isName || name.count > BlueprintKeys.nameLengthMax else { return }
     let cleaned = String(name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" })

@@ -14,7 +14,9 @@ extension Blueprint {
     var fields: [(String, Piece)] = [
       ("type", "object"),
       ("additionalProperties", false),
-      ("properties", .map(section.keys.map { ($0.name, .map(schema($0.kind) + [("description", .text($0.summary))])) })),
+      (
+        "properties", .map(section.keys.map { ($0.name, .map(schema($0.kind) + [("description", .text($0.summary))])) })
+      ),
     ]
     if !required.isEmpty { fields.append(("required", .list(required))) }
     return fields

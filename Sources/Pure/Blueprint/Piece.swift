@@ -99,7 +99,10 @@ extension Piece {
     case .decimal(let number): out += plainNumber(number)
     case .flag(let flag): out += flag ? "true" : "false"
     case .list(let items):
-      if items.isEmpty { return out += "[]" }
+      if items.isEmpty {
+        out += "[]"
+        return
+      }
       out += "["
       for (index, item) in items.enumerated() {
         out += (index > 0 ? "," : "") + inner
@@ -107,7 +110,10 @@ extension Piece {
       }
       out += outer + "]"
     case .map(let entries):
-      if entries.isEmpty { return out += "{}" }
+      if entries.isEmpty {
+        out += "{}"
+        return
+      }
       out += "{"
       for (index, entry) in entries.enumerated() {
         out += (index > 0 ? "," : "") + inner + jsonString(entry.0) + ": "
@@ -151,7 +157,8 @@ private func yamlScalar(_ text: String) -> String {
     first.map { !"-?:,[]{}#&*!|>'\"%@` ".unicodeScalars.contains($0) } ?? false
     && !text.contains(": ") && !text.contains(" #") && !text.hasSuffix(":") && !text.hasSuffix(" ")
     && !words.contains(text.lowercased()) && !looksLikeNumber(text)
-  return isPlain ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+  return isPlain
+    ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
 }
 
 /// Whether YAML would take text for a number, a date or a time.

@@ -20,7 +20,8 @@ struct ConditionEvaluator {
       throw .format("Unresolved condition dependency \(name) in the Conditions block of the template", at: location)
     }
     guard !path.contains(name) else {
-      throw .format("Circular dependency between conditions: [\((path + [name]).joined(separator: ", "))]", at: location)
+      throw .format(
+        "Circular dependency between conditions: [\((path + [name]).joined(separator: ", "))]", at: location)
     }
     let value = try truth(condition.expression, known: &known, path: path + [name])
     known[name] = value

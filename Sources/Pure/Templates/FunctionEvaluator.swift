@@ -54,8 +54,9 @@ struct FunctionEvaluator: Sendable {
       guard let value = context.exportedValue(name) else { throw TemplateError("No export named \(name) found.") }
       return .string(value)
     case "Fn::Base64":
-      return .string(Data(try text(argument, "every Fn::Base64 object must have a String-typed value.").utf8)
-        .base64EncodedString())
+      return .string(
+        Data(try text(argument, "every Fn::Base64 object must have a String-typed value.").utf8)
+          .base64EncodedString())
     case "Fn::Cidr": return try cidr(argument)
     case "Fn::GetAZs":
       let region = try text(argument, "every Fn::GetAZs object must have a String-typed value.")

@@ -2,7 +2,11 @@
 
 /// One difference inside a resource.
 public struct PropertyChange: Sendable, Hashable {
-  public enum Kind: String, Sendable { case add = "Add", modify = "Modify", remove = "Remove" }
+  public enum Kind: String, Sendable {
+    case add = "Add"
+    case modify = "Modify"
+    case remove = "Remove"
+  }
   public let kind: Kind
   /// The keys and list indexes from Properties down, such as `["LifecycleConfiguration", "Rules", "0", "Id"]`.
   public let path: [String]
@@ -15,7 +19,11 @@ public struct PropertyChange: Sendable, Hashable {
 
 /// One resource that differs.
 public struct ResourceChange: Sendable, Hashable {
-  public enum Action: String, Sendable { case add = "Add", modify = "Modify", remove = "Remove" }
+  public enum Action: String, Sendable {
+    case add = "Add"
+    case modify = "Modify"
+    case remove = "Remove"
+  }
   /// The parts of a resource that a change set tells apart (`Scope`).
   public enum Scope: String, Sendable, CaseIterable {
     case properties = "Properties"

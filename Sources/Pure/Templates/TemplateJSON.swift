@@ -20,7 +20,10 @@ extension TemplateValue {
     case .number(let text): out += isJSONNumber(text) ? text : jsonQuoted(text)
     case .string(let text): out += jsonQuoted(text)
     case .list(let items):
-      if items.isEmpty { return out += "[]" }
+      if items.isEmpty {
+        out += "[]"
+        return
+      }
       out += "["
       for (index, item) in items.enumerated() {
         if index > 0 { out += "," }
@@ -30,7 +33,10 @@ extension TemplateValue {
       newline(depth)
       out += "]"
     case .map(let map):
-      if map.isEmpty { return out += "{}" }
+      if map.isEmpty {
+        out += "{}"
+        return
+      }
       out += "{"
       for (index, entry) in map.enumerated() {
         if index > 0 { out += "," }

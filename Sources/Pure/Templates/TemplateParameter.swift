@@ -130,13 +130,16 @@ public struct TemplateParameter: Sendable {
         throw fail("must contain at most \(maxLength) characters")
       }
       if type == "Number" || type == "List<Number>" {
-        guard let number = Double(item), number.isFinite else { throw TemplateError("Parameter '\(name)' must be a number") }
+        guard let number = Double(item), number.isFinite else {
+          throw TemplateError("Parameter '\(name)' must be a number")
+        }
         if let minValue, number < minValue { throw fail("must be a number not less than \(plain(minValue))") }
         if let maxValue, number > maxValue { throw fail("must be a number not greater than \(plain(maxValue))") }
       }
       if let allowedPattern, type == "String" || type == "CommaDelimitedList" {
         guard let regex = try? Regex(allowedPattern) else {
-          throw .format("AllowedPattern of parameter \(name) is not a regular expression: \(allowedPattern)", at: location)
+          throw .format(
+            "AllowedPattern of parameter \(name) is not a regular expression: \(allowedPattern)", at: location)
         }
         guard (try? regex.wholeMatch(in: item)) != nil else { throw fail("must match pattern \(allowedPattern)") }
       }

@@ -143,12 +143,15 @@ enum TemplateReader {
 
   private static func output(_ entry: TemplateNode.Entry) throws(TemplateError) -> Template.Output {
     let path = "/Outputs/\(entry.key)"
-    guard let members = entry.value.entries else { throw .format("[\(path)] 'null' or malformed", at: entry.keyLocation) }
+    guard let members = entry.value.entries else {
+      throw .format("[\(path)] 'null' or malformed", at: entry.keyLocation)
+    }
     if let unknown = members.first(where: { !["Value", "Description", "Export", "Condition"].contains($0.key) }) {
       throw TemplateError("Invalid template output property '\(unknown.key)'", at: unknown.keyLocation)
     }
     guard let value = entry.value["Value"] else {
-      throw .format("Output \(entry.key) is malformed. Every Outputs member must contain a Value object", at: entry.keyLocation)
+      throw .format(
+        "Output \(entry.key) is malformed. Every Outputs member must contain a Value object", at: entry.keyLocation)
     }
     try rejectNull(value, path + "/Value")
     var output = Template.Output(name: entry.key, value: value, location: entry.keyLocation)
@@ -156,7 +159,8 @@ enum TemplateReader {
     output.condition = try string(entry.value["Condition"], path + "/Condition")
     if let export = entry.value["Export"] {
       guard let name = export["Name"], export.entries?.count == 1 else {
-        throw .format("Output \(entry.key) is malformed. Export must contain a Name and nothing else", at: export.location)
+        throw .format(
+          "Output \(entry.key) is malformed. Export must contain a Name and nothing else", at: export.location)
       }
       output.exportName = name
     }

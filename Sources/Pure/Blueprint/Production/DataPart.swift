@@ -85,7 +85,8 @@ extension ProductionTemplate {
     out.add(
       "\(id)Url", "AWS::SecretsManager::Secret",
       [("Description", .sub(description + " of ${AWS::StackName}")), ("KmsKeyId", .ref("Key")), ("SecretString", url)],
-      .init(metadata: ["Castle": ["Note": "Made from the login when the stack is updated: update it after a rotation"]]))
+      .init(metadata: ["Castle": ["Note": "Made from the login when the stack is updated: update it after a rotation"]])
+    )
   }
 
   private mutating func readerScaling(_ database: Blueprint.Database) {

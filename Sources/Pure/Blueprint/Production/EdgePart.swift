@@ -13,7 +13,10 @@ extension ProductionTemplate {
     out.add(
       "WebAcl", "AWS::WAFv2::WebACL",
       [
-        ("Description", .text("At most \(shield.requests) requests in \(shield.windowSeconds) seconds from one address")),
+        (
+          "Description",
+          .text("At most \(shield.requests) requests in \(shield.windowSeconds) seconds from one address")
+        ),
         ("Scope", "REGIONAL"), ("DefaultAction", ["Allow": [:]]),
         (
           "Rules",

@@ -21,7 +21,8 @@ extension ProductionTemplate {
     }
     if hasData {
       for (index, zone) in Self.zones.enumerated() {
-        subnet("DataSubnet\(zone)", zone: index, block: "10.0.\(160 + index * 16).0/20", name: "data-\(zone.lowercased())")
+        subnet(
+          "DataSubnet\(zone)", zone: index, block: "10.0.\(160 + index * 16).0/20", name: "data-\(zone.lowercased())")
       }
     }
     natGateways()

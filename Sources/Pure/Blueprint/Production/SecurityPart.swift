@@ -33,10 +33,11 @@ extension ProductionTemplate {
     if !ingress.isEmpty { properties.append(("SecurityGroupIngress", .list(ingress))) }
     if isIsolated {
       // A rule that lets nothing out: without any, EC2 lets everything out.
-      properties.append((
-        "SecurityGroupEgress",
-        [["IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nothing goes out"]]
-      ))
+      properties.append(
+        (
+          "SecurityGroupEgress",
+          [["IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nothing goes out"]]
+        ))
     }
     properties.append(named(String(description.lowercased().dropFirst(4).replacing(" ", with: "-"))))
     out.add("\(name)SecurityGroup", "AWS::EC2::SecurityGroup", properties)

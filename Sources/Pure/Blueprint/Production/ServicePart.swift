@@ -126,15 +126,16 @@ extension ProductionTemplate {
     if !secrets.isEmpty {
       container.append(("Secrets", .list(secrets.map { ["Name": .text($0.name), "ValueFrom": $0.value] })))
     }
-    container.append((
-      "LogConfiguration",
-      [
-        "LogDriver": "awslogs",
-        "Options": [
-          "awslogs-group": .ref("\(id)Logs"), "awslogs-region": .ref("AWS::Region"), "awslogs-stream-prefix": "task",
-        ],
-      ]
-    ))
+    container.append(
+      (
+        "LogConfiguration",
+        [
+          "LogDriver": "awslogs",
+          "Options": [
+            "awslogs-group": .ref("\(id)Logs"), "awslogs-region": .ref("AWS::Region"), "awslogs-stream-prefix": "task",
+          ],
+        ]
+      ))
     container.append(("StopTimeout", 30))
     if let run = service.run {
       container.append(("DockerLabels", ["castle.run": .text(run), "castle.directory": .ref("CastleDirectory")]))
@@ -176,16 +177,17 @@ extension ProductionTemplate {
     ]
     if !kinds.isEmpty {
       properties.append(("HealthCheckGracePeriodSeconds", 60))
-      properties.append((
-        "LoadBalancers",
-        .list(
-          kinds.map {
-            [
-              "ContainerName": .text(service.name), "ContainerPort": .number(service.port),
-              "TargetGroupArn": .ref("\(id)\($0)Targets"),
-            ]
-          })
-      ))
+      properties.append(
+        (
+          "LoadBalancers",
+          .list(
+            kinds.map {
+              [
+                "ContainerName": .text(service.name), "ContainerPort": .number(service.port),
+                "TargetGroupArn": .ref("\(id)\($0)Targets"),
+              ]
+            })
+        ))
     }
     properties.append(("PropagateTags", "SERVICE"))
     // Tasks need their way out, their load balancer's rule and a database that answers.
