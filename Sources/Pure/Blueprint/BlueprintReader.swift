@@ -264,6 +264,7 @@ struct BlueprintReader {
       }
       if use.name == use.service {
         problems.report("service \"\(use.service)\" uses itself", at: use.node)
+        continue
       }
       if !seen.insert(use.service + " " + use.name).inserted {
         problems.report("service \"\(use.service)\" uses \"\(use.name)\" twice", at: use.node)

@@ -1,7 +1,7 @@
 // A template as it was written: the tree of its text, each node with its place, short-form tags made long.
 
-/// A node of a parsed template. `!Ref X` has become the map `{"Ref": "X"}`, `!Sub …` the map `{"Fn::Sub": …}` and so on,
-/// so that JSON and YAML templates are the same tree.
+/// A node of a parsed template. `!Ref X` has become the map `{"Ref": "X"}`, `!Sub …` the map `{"Fn::Sub": …}`, and so
+/// on, so that JSON and YAML templates are the same tree.
 public struct TemplateNode: Sendable {
   public indirect enum Kind: Sendable {
     case null

@@ -1,6 +1,7 @@
 // From the tree of a template's text to its sections, checking the form of each.
 
-/// Reads the sections of a template. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html
+/// Reads the sections of a template.
+/// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html
 enum TemplateReader {
   private static let sections: Set<String> = [
     "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs", "Parameters",
