@@ -38,7 +38,8 @@ struct ParsingTests {
     let yaml = try Template.parseNode(
       "Zebra: 1\nApple: [true, 'x', 1.50, null]\nDate: 2012-10-17\nAccount: 012345678901\nText: \"5\"\nYes: yes")
     let json = try Template.parseNode(
-      #"{"Zebra": 1, "Apple": [true, "x", 1.50, null], "Date": "2012-10-17", "Account": "012345678901", "Text": "5", "Yes": "yes"}"#
+      #"{"Zebra": 1, "Apple": [true, "x", 1.50, null], "Date": "2012-10-17", "Account": "012345678901","#
+        + #" "Text": "5", "Yes": "yes"}"#
     )
     #expect(yaml.value == json.value)
     #expect(yaml.value.map?.keys == ["Zebra", "Apple", "Date", "Account", "Text", "Yes"])
