@@ -37,8 +37,9 @@ func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]
   .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: house)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: house)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: house)
 }
 
 // MARK: - Models and services
@@ -179,7 +180,7 @@ let package = Package(
     tests("AWSWireTests", ["AWSWire", "CastleTesting"] + models.map { .byName(name: "\($0)Model") }),
     tests("SigV4Tests", ["SigV4"]),
     tests("PolicyTests", ["Policy"]),
-    tests("BlueprintTests", ["Blueprint", "Templates"]),
+    tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
     tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
     tests("SupervisorTests", ["Supervisor"]),
