@@ -221,15 +221,16 @@ extension ObjectStore {
     guard let last = named.last, zip(named, named.dropFirst()).allSatisfy({ $0.number < $1.number }) else {
       throw ObjectStoreError.invalidPartOrder
     }
-    return try named.map { part in
+    let chosen = try named.map { part in
       guard let found = byNumber[part.number], part.etag == nil || part.etag == found.etag,
         part.checksums.allSatisfy({ found.checksums[$0.key] == $0.value })
       else { throw ObjectStoreError.invalidPart(part.number) }
-      if part.number != last.number, found.size < minimum {
-        throw ObjectStoreError.partTooSmall(number: part.number, size: found.size)
-      }
       return found
     }
+    if let small = chosen.first(where: { $0.number != last.number && $0.size < minimum }) {
+      throw ObjectStoreError.partTooSmall(number: small.number, size: small.size)
+    }
+    return chosen
   }
 
   /// The MD5 of the parts' MD5s, and how many they are.

@@ -85,6 +85,16 @@ public final class ObjectStore: Sendable {
     try await threads.run { try files.startOver(folder: folder) }
   }
 
+  /// Returns when the background deletions asked for so far are done.
+  package func idle() async throws {
+    // Each of the four threads has to come by once all earlier work is taken.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let gate = Rendezvous(4)
+      for _ in 0..<4 { group.addTask { try await self.threads.run { gate.arrive() } } }
+      try await group.waitForAll()
+    }
+  }
+
   // MARK: Ways in for the operations
 
   /// Runs in the index's one writer and deletes the files that it let go of. Durable when it returns.

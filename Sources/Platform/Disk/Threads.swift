@@ -137,3 +137,22 @@ public final class BlockingThreads: Sendable {
   /// Runs blocking work some time soon; nobody waits for it.
   public func submit(_ body: @escaping @Sendable () -> Void) { queue.push(body) }
 }
+
+/// Holds threads until so many have arrived.
+///
+/// `@unchecked Sendable`: `missing` is touched only under `condition`'s lock.
+public final class Rendezvous: @unchecked Sendable {
+  private let condition = Condition()
+  private var missing: Int
+
+  public init(_ count: Int) { missing = count }
+
+  /// Blocks until the last one has come.
+  public func arrive() {
+    condition.withLock {
+      missing -= 1
+      if missing == 0 { condition.broadcast() }
+      while missing > 0 { condition.wait() }
+    }
+  }
+}
