@@ -11,7 +11,9 @@ import Testing
 private struct Fault: Error {}
 
 @Suite("The object store, when it dies") struct ObjectStoreCrashTests {
-  @Test("a write that stops at any step leaves the former object and, after opening again, no file", arguments: WriteStep.allCases)
+  @Test(
+    "a write that stops at any step leaves the former object and, after opening again, no file",
+    arguments: WriteStep.allCases)
   func faults(step: WriteStep) async throws {
     try await withFolder { folder in
       let armed = Mutex(false)

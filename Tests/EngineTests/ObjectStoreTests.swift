@@ -6,7 +6,9 @@ import ObjectStore
 import Testing
 
 @Suite("The object store") struct ObjectStoreTests {
-  @Test("an object of any size comes back as it was put, with its MD5", arguments: [0, 1, 1000, 16_384, 16_385, 65_536, 65_537, 700_001])
+  @Test(
+    "an object of any size comes back as it was put, with its MD5",
+    arguments: [0, 1, 1000, 16_384, 16_385, 65_536, 65_537, 700_001])
   func roundTrip(size: Int) async throws {
     try await withStore { store, _ in
       let bytes = pattern(size, size)
@@ -52,7 +54,8 @@ import Testing
       let key = encrypted ? try DataKey(pattern(1, 32)) : nil
       let bytes = pattern(3, 600_000)
       try await store.put(bytes, bucket: "b", key: "k", encryption: key, at: noon)
-      for range in [0..<1, 65_535..<65_537, 65_536..<131_072, 1..<600_000, 262_143..<262_146, 599_999..<600_000, 5..<5] {
+      for range in [0..<1, 65_535..<65_537, 65_536..<131_072, 1..<600_000, 262_143..<262_146, 599_999..<600_000, 5..<5]
+      {
         #expect(try await store.bytes("k", range: range, key: key) == Array(bytes[range]), "\(range)")
       }
       await #expect(throws: ObjectStoreError.invalidRange) { try await store.bytes("k", range: 0..<600_001) }

@@ -55,7 +55,9 @@ final class BlobFiles: Sendable {
   private func folderPath(_ folder: Int) -> String { "\(root)/blobs-\(folder)" }
 
   /// 4,096 files a folder, named after the id alone: a key never becomes a file name.
-  private func shardPath(_ file: BlobFile) -> String { "\(folderPath(file.folder))/\(String(file.id >> 12, radix: 16))" }
+  private func shardPath(_ file: BlobFile) -> String {
+    "\(folderPath(file.folder))/\(String(file.id >> 12, radix: 16))"
+  }
 
   func path(_ file: BlobFile) -> String { "\(shardPath(file))/\(String(file.id, radix: 16))" }
 

@@ -99,7 +99,9 @@ final class BodyReader: @unchecked Sendable {
 
   func next() throws -> [UInt8]? {
     while remaining > 0 {
-      guard piece < handle.pieces.count else { throw ObjectStoreError.corrupt("\(handle.record.key): parts are missing") }
+      guard piece < handle.pieces.count else {
+        throw ObjectStoreError.corrupt("\(handle.record.key): parts are missing")
+      }
       let current = handle.pieces[piece]
       if offset == current.size {
         piece += 1

@@ -149,7 +149,8 @@ extension ObjectStore {
             if upload.uploadID == after.uploadID { skipping = false }
             continue
           }
-          if after.uploadID == nil, !delimiter.isEmpty, after.key.utf8.reversed().starts(with: delimiter.utf8.reversed()),
+          if after.uploadID == nil, !delimiter.isEmpty,
+            after.key.utf8.reversed().starts(with: delimiter.utf8.reversed()),
             upload.key.utf8.starts(with: after.key.utf8)
           {
             continue

@@ -88,7 +88,9 @@ public actor ObjectWriter {
   }
 
   /// Takes another object's content.
-  public func append(contentsOf body: ObjectBody) async throws { for try await chunk in body { try await append(chunk) } }
+  public func append(contentsOf body: ObjectBody) async throws {
+    for try await chunk in body { try await append(chunk) }
+  }
 
   /// Makes the content durable (large) or ready for the index (small). The writer is done then.
   public func finish() async throws -> StagedContent {
