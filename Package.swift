@@ -185,7 +185,8 @@ let package = Package(
     tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
     tests("SupervisorTests", ["Supervisor"]),
     tests("StoreTests", ["Store", grdb]),
-    tests("EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor"]),
+    tests(
+      "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),
     tests(
       "ServiceTests",
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }

@@ -40,6 +40,7 @@ public final class LogStore: Sendable {
     self.lock = lock
     self.threads = threads
     pool = try openDurableDatabase("\(folder)/logs.sqlite", migrations: logMigrations)
+    try Files.syncDirectory(folder)
     committer = GroupCommitter(pool)
   }
 
@@ -56,6 +57,10 @@ public final class LogStore: Sendable {
 
   /// Removes every group, stream and event; ends the tails.
   public func removeEverything() async throws {
+    let isEmpty = try await read { db in
+      try Int.fetchOne(db, sql: "SELECT 1 FROM logGroup UNION ALL SELECT 1 FROM doomed LIMIT 1") == nil
+    }
+    if isEmpty { return }
     try await committer.commit { db in
       for table in ["event", "logStream", "logGroup", "doomed"] { try db.execute(sql: "DELETE FROM \(table)") }
     }

@@ -27,7 +27,10 @@ package enum WriteStep: String, Sendable, CaseIterable { case created, written, 
 
 final class BlobFiles: Sendable {
   let root: String
+  /// For writing and deleting.
   let threads: BlockingThreads
+  /// For reading, so that a get does not wait behind the fsyncs of large puts.
+  let readers: BlockingThreads
   let fault: @Sendable (WriteStep) throws -> Void
 
   private struct State {
@@ -42,15 +45,16 @@ final class BlobFiles: Sendable {
   private let state: Mutex<State>
 
   init(
-    root: String, folder: Int, threads: BlockingThreads, fault: @escaping @Sendable (WriteStep) throws -> Void
-  ) throws {
+    root: String, folder: Int, readers: BlockingThreads, fault: @escaping @Sendable (WriteStep) throws -> Void
+  ) {
     self.root = root
-    self.threads = threads
+    self.threads = BlockingThreads(count: Self.writerCount)
+    self.readers = readers
     self.fault = fault
     state = Mutex(State(nextID: 1, folder: folder))
-    try Files.makeDirectory(folderPath(folder))
-    try Files.syncDirectory(root)
   }
+
+  static let writerCount = 4
 
   private func folderPath(_ folder: Int) -> String { "\(root)/blobs-\(folder)" }
 
@@ -77,6 +81,7 @@ final class BlobFiles: Sendable {
     if !state.withLock({ $0.shards.contains(shard) }) {
       try Files.makeDirectory(shard)
       try Files.syncDirectory(folderPath(file.folder))
+      try Files.syncDirectory(root)
       state.withLock { _ = $0.shards.insert(shard) }
     }
     let open = try OpenFile.create(path(file) + ".new")
@@ -151,9 +156,7 @@ final class BlobFiles: Sendable {
   // MARK: Reset and start-up
 
   /// From now on blobs go to a new folder; the old one is deleted in the background.
-  func startOver(folder: Int) throws {
-    try Files.makeDirectory(folderPath(folder))
-    try Files.syncDirectory(root)
+  func startOver(folder: Int) {
     let old = state.withLock { s -> Int? in
       // Two resets at once may come here in the wrong order.
       guard folder > s.folder else { return nil }
@@ -177,7 +180,13 @@ final class BlobFiles: Sendable {
       let path = "\(root)/\(name)"
       if path != current { threads.submit { try? Files.removeTree(path) } }
     }
-    for (shard, isDirectory) in try Files.list(current) where isDirectory {
+    let shards: [(name: String, isDirectory: Bool)]
+    do {
+      shards = try Files.list(current)
+    } catch let error as FileError where error.isNotFound {
+      shards = []  // nothing large was ever written
+    }
+    for (shard, isDirectory) in shards where isDirectory {
       for (name, _) in try Files.list("\(current)/\(shard)") {
         if let id = Int64(name, radix: 16), known.contains(id) {
           last = max(last, id)

@@ -59,7 +59,7 @@ public struct ObjectBody: AsyncSequence, Sendable {
   }
 
   public func makeAsyncIterator() -> AsyncIterator {
-    AsyncIterator(reader: BodyReader(handle, range, key), threads: handle.files.threads)
+    AsyncIterator(reader: BodyReader(handle, range, key), threads: handle.files.readers)
   }
 
   /// All of it at once; for content known to be small.

@@ -4,6 +4,7 @@ import AWSCore
 import Disk
 import Foundation
 import GRDB
+import Synchronization
 
 /// Durable, checksummed object storage. What a call has answered survives `kill -9` and power loss; what it gives
 /// back is what was written, or an error.
@@ -19,6 +20,7 @@ public final class ObjectStore: Sendable {
   let files: BlobFiles
   let threads: BlockingThreads
   let identifiers: any IdentifierSource
+  let bucketCache = Mutex(BucketCache())
   private let lock: OpenFile
 
   /// Opens the store in a folder (made if missing) and clears away what unfinished writes left there.
@@ -57,7 +59,8 @@ public final class ObjectStore: Sendable {
         try Int64.fetchSet(db, sql: "SELECT id FROM blob WHERE bytes IS NULL")
       )
     }
-    files = try BlobFiles(root: folder, folder: current, threads: threads, fault: fault)
+    try Files.syncDirectory(folder)
+    files = BlobFiles(root: folder, folder: current, readers: threads, fault: fault)
     try files.sweep(known: known, lastID: lastID)
     committer = GroupCommitter(pool)
   }
@@ -74,23 +77,27 @@ public final class ObjectStore: Sendable {
 
   /// Removes every bucket, object and upload; deletes the files in the background.
   public func removeEverything() async throws {
-    let folder = try await committer.commit { db in
-      for table in ["versionPart", "uploadPart", "upload", "version", "blob", "bucket"] {
-        try db.execute(sql: "DELETE FROM \(table)")
+    // Everything hangs on buckets: without one there is nothing to remove, and no fsync to wait for.
+    let isEmpty = try await read { try Int.fetchOne($0, sql: "SELECT 1 FROM bucket LIMIT 1") == nil }
+    if isEmpty { return }
+    let folder = try await changingBuckets {
+      try await committer.commit { db in
+        for table in ["versionPart", "uploadPart", "upload", "version", "blob", "bucket"] {
+          try db.execute(sql: "DELETE FROM \(table)")
+        }
+        try db.execute(sql: "UPDATE state SET folder = folder + 1")
+        return try Int.fetchOne(db, sql: "SELECT folder FROM state") ?? 1
       }
-      try db.execute(sql: "UPDATE state SET folder = folder + 1")
-      return try Int.fetchOne(db, sql: "SELECT folder FROM state") ?? 1
     }
-    let files = files
-    try await threads.run { try files.startOver(folder: folder) }
+    files.startOver(folder: folder)
   }
 
   /// Returns when the background deletions asked for so far are done.
   package func idle() async throws {
-    // Each of the four threads has to come by once all earlier work is taken.
+    // Each of the threads has to come by once all earlier work is taken.
     try await withThrowingTaskGroup(of: Void.self) { group in
-      let gate = Rendezvous(4)
-      for _ in 0..<4 { group.addTask { try await self.threads.run { gate.arrive() } } }
+      let gate = Rendezvous(BlobFiles.writerCount)
+      for _ in 0..<BlobFiles.writerCount { group.addTask { try await self.files.threads.run { gate.arrive() } } }
       try await group.waitForAll()
     }
   }
