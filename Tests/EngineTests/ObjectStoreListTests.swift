@@ -106,9 +106,14 @@ import Testing
       }
       let deep = try await store.list(bucket: "b", prefix: "logs/", delimiter: "/")
       #expect(deep.commonPrefixes == ["logs/0/", "logs/1/", "logs/2/"] && deep.next == nil)
-      let clock = ContinuousClock()
-      let seek = try await clock.measure { _ = try await store.list(bucket: "b", delimiter: "/") }
-      let scan = try await clock.measure { _ = try await store.list(bucket: "b", limit: 3000) }
+      // The best of a few, so that a busy machine does not decide.
+      func best(_ body: () async throws -> Void) async throws -> Duration {
+        var best = Duration.seconds(60)
+        for _ in 0..<5 { best = min(best, try await ContinuousClock().measure(body)) }
+        return best
+      }
+      let seek = try await best { _ = try await store.list(bucket: "b", delimiter: "/") }
+      let scan = try await best { _ = try await store.list(bucket: "b", limit: 3000) }
       #expect(seek < scan)
     }
   }

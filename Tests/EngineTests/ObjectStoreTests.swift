@@ -295,7 +295,7 @@ import Testing
       for i in 0..<20 { try await store.put(pattern(i, i * 5000), bucket: "b", key: "k\(i)", at: noon) }
       let stale = try await store.stage(pattern(1, 50_000))
       let took = try await ContinuousClock().measure { try await store.removeEverything() }
-      #expect(took < .milliseconds(500))
+      #expect(took < .seconds(1))
       #expect(try await store.buckets() == [])
       try await store.createBucket("b", at: noon)
       await #expect(throws: ObjectStoreError.wasReset) { try await store.put(stale, bucket: "b", key: "k", at: noon) }
