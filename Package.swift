@@ -123,6 +123,7 @@ let package = Package(
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
     .executableTarget(name: "castle-shim", path: "Sources/Platform/Shim"),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
+    module("Disk", "Platform/Disk", [grdb]),
     module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
     module(
@@ -142,8 +143,8 @@ let package = Package(
     module("PostgresEngine", "Engines/Postgres", ["AWSCore", "Supervisor", "CPostgreSQL", logging]),
     module("RedisEngine", "Engines/Redis", ["AWSCore", "Supervisor", logging]),
     module("Tasks", "Engines/Tasks", ["AWSCore", "Supervisor", logging]),
-    module("ObjectStore", "Engines/ObjectStore", ["AWSCore", grdb, crypto]),
-    module("LogStore", "Engines/LogStore", ["AWSCore"]),
+    module("ObjectStore", "Engines/ObjectStore", ["AWSCore", "Disk", grdb, crypto]),
+    module("LogStore", "Engines/LogStore", ["AWSCore", "Disk", grdb]),
 
     // The composition and the command
     .target(
@@ -185,7 +186,8 @@ let package = Package(
     tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
     tests("SupervisorTests", ["Supervisor"]),
     tests("StoreTests", ["Store", grdb]),
-    tests("EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Supervisor"]),
+    tests(
+      "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),
     tests(
       "ServiceTests",
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }

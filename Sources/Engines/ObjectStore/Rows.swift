@@ -1,0 +1,180 @@
+// The index's rows: every statement of SQL that objects need, and the one place that counts references to blobs.
+
+import AWSCore
+import Foundation
+import GRDB
+
+/// What a transaction leaves to do after its commit.
+struct Aftermath: Sendable {
+  /// Files that no row refers to any more.
+  var files: [BlobFile] = []
+}
+
+struct BucketRow {
+  var id: Int64
+  var versioning: Versioning
+}
+
+/// Keys as SQLite and the caller see them.
+enum Key {
+  static let limit = 1024
+
+  static func data(_ key: String) throws -> Data {
+    guard (1...limit).contains(key.utf8.count) else { throw ObjectStoreError.invalidKey }
+    return Data(key.utf8)
+  }
+
+  /// The smallest byte string above everything that starts with the prefix. UTF-8 has no byte 0xff.
+  static func after(prefix: some Sequence<UInt8>) -> Data {
+    var bytes = Data(prefix)
+    if let last = bytes.popLast() { bytes.append(last + 1) } else { bytes.append(0xff) }
+    return bytes
+  }
+}
+
+enum Rows {
+  static let objectColumns =
+    "id, key, versionID, marker, size, etag, modified, attributes, blob, parts"
+
+  // MARK: Buckets
+
+  static func bucket(_ db: Database, _ name: String) throws -> BucketRow {
+    let statement = try db.cachedStatement(sql: "SELECT id, versioning FROM bucket WHERE name = ?")
+    guard let row = try Row.fetchOne(statement, arguments: [name]) else { throw ObjectStoreError.noSuchBucket }
+    return BucketRow(id: row[0], versioning: Versioning(rawValue: row[1]) ?? .off)
+  }
+
+  // MARK: Versions
+
+  static func object(_ row: Row, isLatest: Bool) throws -> ObjectRecord {
+    ObjectRecord(
+      key: String(decoding: row[1] as Data, as: UTF8.self), versionID: row[2], isLatest: isLatest,
+      isDeleteMarker: row[3], size: row[4], etag: row[5], modified: Timestamp(milliseconds: row[6]),
+      attributes: try ObjectAttributes(packed: Array(row[7] as Data)), partCount: row[9], id: row[0], blob: row[8])
+  }
+
+  /// The newest version of a key, which may be a delete marker.
+  static func latest(_ db: Database, _ bucket: Int64, _ key: Data) throws -> ObjectRecord? {
+    let statement = try db.cachedStatement(
+      sql: "SELECT \(objectColumns) FROM version WHERE bucket = ? AND key = ? ORDER BY id DESC LIMIT 1")
+    return try Row.fetchOne(statement, arguments: [bucket, key]).map { try object($0, isLatest: true) }
+  }
+
+  static func version(_ db: Database, _ bucket: Int64, _ key: Data, _ versionID: String) throws -> ObjectRecord? {
+    let statement = try db.cachedStatement(
+      sql: """
+        SELECT \(objectColumns), (SELECT max(id) FROM version WHERE bucket = ?1 AND key = ?2)
+        FROM version WHERE bucket = ?1 AND key = ?2 AND versionID = ?3
+        """)
+    guard let row = try Row.fetchOne(statement, arguments: [bucket, key, versionID]) else { return nil }
+    return try object(row, isLatest: (row[0] as Int64) == (row[10] as Int64))
+  }
+
+  /// The object asked for: a version by its id, or the newest one if that is not a delete marker.
+  static func existing(_ db: Database, _ bucket: Int64, _ key: Data, _ versionID: String?) throws -> ObjectRecord {
+    if let versionID {
+      guard let record = try version(db, bucket, key, versionID) else { throw ObjectStoreError.noSuchVersion }
+      if record.isDeleteMarker { throw ObjectStoreError.isDeleteMarker(versionID: versionID) }
+      return record
+    }
+    guard let record = try latest(db, bucket, key) else { throw ObjectStoreError.noSuchKey(deleteMarker: nil) }
+    if record.isDeleteMarker { throw ObjectStoreError.noSuchKey(deleteMarker: record.versionID) }
+    return record
+  }
+
+  /// Adds a version on top of a key's others; `record.id` is ignored.
+  static func insert(_ db: Database, _ bucket: Int64, _ key: Data, _ record: ObjectRecord) throws -> Int64 {
+    let statement = try db.cachedStatement(
+      sql: """
+        INSERT INTO version (bucket, key, versionID, current, marker, size, etag, modified, attributes, blob, parts)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """)
+    try statement.execute(arguments: [
+      bucket, key, record.versionID, !record.isDeleteMarker, record.isDeleteMarker, record.size, record.etag,
+      record.modified.milliseconds, Data(record.attributes.packed), record.blob, record.partCount,
+    ])
+    return db.lastInsertedRowID
+  }
+
+  static func setCurrent(_ db: Database, _ id: Int64, _ current: Bool) throws {
+    try db.cachedStatement(sql: "UPDATE version SET current = ? WHERE id = ?").execute(arguments: [current, id])
+  }
+
+  /// Removes a version with its parts and gives up its blobs.
+  static func remove(_ db: Database, _ record: ObjectRecord, _ aftermath: inout Aftermath) throws {
+    try db.cachedStatement(sql: "DELETE FROM version WHERE id = ?").execute(arguments: [record.id])
+    if let blob = record.blob { try release(db, blob, &aftermath) }
+    if record.partCount > 0 {
+      for part in try parts(db, "versionPart", record.id) { try release(db, part.blob, &aftermath) }
+      try db.cachedStatement(sql: "DELETE FROM versionPart WHERE owner = ?").execute(arguments: [record.id])
+    }
+  }
+
+  // MARK: Blobs
+
+  /// Enters staged content with one reference.
+  static func insert(_ db: Database, _ content: StagedContent) throws -> Int64 {
+    let folder = try db.cachedStatement(sql: "SELECT folder FROM state WHERE id = 1")
+    guard try Int.fetchOne(folder) == content.file.folder else { throw ObjectStoreError.wasReset }
+    try db.cachedStatement(sql: "INSERT INTO blob (id, folder, size, refs, bytes) VALUES (?, ?, ?, 1, ?)")
+      .execute(arguments: [content.file.id, content.file.folder, content.size, content.inline.map { Data($0) }])
+    return content.file.id
+  }
+
+  /// One more reference; ``ObjectStoreError/sourceChanged`` when the blob is gone.
+  static func retain(_ db: Database, _ blob: Int64) throws {
+    try db.cachedStatement(sql: "UPDATE blob SET refs = refs + 1 WHERE id = ?").execute(arguments: [blob])
+    if db.changesCount == 0 { throw ObjectStoreError.sourceChanged }
+  }
+
+  /// One reference fewer; the blob goes with the last one.
+  static func release(_ db: Database, _ blob: Int64, _ aftermath: inout Aftermath) throws {
+    let statement = try db.cachedStatement(
+      sql: "DELETE FROM blob WHERE id = ? AND refs = 1 RETURNING folder, bytes IS NULL")
+    if let row = try Row.fetchOne(statement, arguments: [blob]) {
+      if row[1] { aftermath.files.append(BlobFile(folder: row[0], id: blob)) }
+    } else {
+      try db.cachedStatement(sql: "UPDATE blob SET refs = refs - 1 WHERE id = ?").execute(arguments: [blob])
+    }
+  }
+
+  static func piece(_ db: Database, _ blob: Int64) throws -> ObjectHandle.Piece {
+    let statement = try db.cachedStatement(sql: "SELECT folder, size, bytes FROM blob WHERE id = ?")
+    guard let row = try Row.fetchOne(statement, arguments: [blob]) else {
+      throw ObjectStoreError.corrupt("blob \(blob) is not in the index")
+    }
+    return ObjectHandle.Piece(
+      file: BlobFile(folder: row[0], id: blob), size: row[1], inline: (row[2] as Data?).map { Array($0) })
+  }
+
+  // MARK: Parts
+
+  /// - Parameter table: `uploadPart` or `versionPart`.
+  static func parts(
+    _ db: Database, _ table: String, _ owner: Int64, after: Int = 0, limit: Int = 10_000
+  ) throws -> [PartRecord] {
+    let statement = try db.cachedStatement(
+      sql: """
+        SELECT number, size, etag, modified, checksums, blob FROM \(table)
+        WHERE owner = ? AND number > ? ORDER BY number LIMIT ?
+        """)
+    return try Row.fetchAll(statement, arguments: [owner, after, limit]).map { row in
+      var checksums = Unpacker(Array(row[4] as Data))
+      return PartRecord(
+        number: row[0], size: row[1], etag: row[2], modified: Timestamp(milliseconds: row[3]),
+        checksums: try checksums.dictionary(), blob: row[5])
+    }
+  }
+
+  static func insert(_ db: Database, _ table: String, _ owner: Int64, _ part: PartRecord) throws {
+    var checksums = Packer()
+    checksums.add(part.checksums)
+    try db.cachedStatement(
+      sql: """
+        INSERT INTO \(table) (owner, number, size, etag, modified, checksums, blob) VALUES (?, ?, ?, ?, ?, ?, ?)
+        """
+    ).execute(arguments: [
+      owner, part.number, part.size, part.etag, part.modified.milliseconds, Data(checksums.bytes), part.blob,
+    ])
+  }
+}
