@@ -140,8 +140,8 @@ let package = Package(
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
       providers: [.apt(["libpq-dev"])]),
-    module("PostgresEngine", "Engines/Postgres", ["AWSCore", "Supervisor", "CPostgreSQL", logging]),
-    module("RedisEngine", "Engines/Redis", ["AWSCore", "Supervisor", logging]),
+    module("PostgresEngine", "Engines/Postgres", ["AWSCore", "CLinux", "Supervisor", "CPostgreSQL", logging]),
+    module("RedisEngine", "Engines/Redis", ["AWSCore", "CLinux", "Supervisor", logging]),
     module("Tasks", "Engines/Tasks", ["AWSCore", "Supervisor", logging]),
     module("ObjectStore", "Engines/ObjectStore", ["AWSCore", grdb, crypto]),
     module("LogStore", "Engines/LogStore", ["AWSCore"]),

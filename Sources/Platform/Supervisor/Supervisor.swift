@@ -100,14 +100,18 @@ public final class Supervisor: Sendable {
 
   /// Finds the processes that an earlier control plane started and that still run. Those known already are among them.
   public func adopt() async -> [ManagedProcess] {
+    let running = try? await BlockingQueue.once("adopt") { [records = await records()] in records.filter(\.isRunning) }
+    return (running ?? []).compactMap(register)
+  }
+
+  /// What is written down of all processes that were started and not forgotten, running or not.
+  public func records() async -> [ProcessRecord] {
     let directory = stateDirectory
-    let records =
-      (try? await BlockingQueue.once("adopt") { () throws -> [ProcessRecord] in
-        try PrivateFiles.list(directory).filter { $0.hasSuffix(".status") }
-          .compactMap { ProcessRecord.read(directory + "/" + $0) }
-          .filter(\.isRunning)
-      }) ?? []
-    return records.compactMap(register)
+    let records = try? await BlockingQueue.once("records") { () throws -> [ProcessRecord] in
+      try PrivateFiles.list(directory).filter { $0.hasSuffix(".status") }
+        .compactMap { ProcessRecord.read(directory + "/" + $0) }
+    }
+    return records ?? []
   }
 
   /// Finds one process: known already, or started by an earlier control plane and still running. Else `nil`.
