@@ -120,9 +120,9 @@ let package = Package(
 
     // Platform
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
-    // Plain C, linked statically: else it would load the Swift runtime for nothing, once for each process it holds.
+    // Plain C, linked statically and without Swift's start-up: else it would load the Swift runtime for nothing, once for each process it holds.
     .executableTarget(
-      name: "castle-shim", path: "Sources/Platform/Shim", linkerSettings: [.unsafeFlags(["-static-executable"])]),
+      name: "castle-shim", path: "Sources/Platform/Shim", linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
     module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),

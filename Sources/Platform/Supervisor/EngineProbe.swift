@@ -79,7 +79,8 @@ public enum EngineProbe {
   }
 
   static func version(in text: String) -> String? {
-    for word in text.split(whereSeparator: { $0.isWhitespace || $0 == "=" }) where word.first?.isNumber == true {
+    for word in text.split(whereSeparator: { $0.isWhitespace || $0 == "=" })
+    where word.first?.isNumber == true {
       let version = word.prefix { $0.isNumber || $0 == "." }
       if version.contains(".") { return String(version) }
     }
