@@ -121,7 +121,9 @@ let package = Package(
 
     // Platform
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
-    .executableTarget(name: "castle-shim", path: "Sources/Platform/Shim"),
+    // Plain C, linked statically and without Swift's start-up: else it would load the Swift runtime for nothing, once for each process it holds.
+    .executableTarget(
+      name: "castle-shim", path: "Sources/Platform/Shim", linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
     module("Disk", "Platform/Disk", [grdb]),
     module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
@@ -140,8 +142,8 @@ let package = Package(
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
       providers: [.apt(["libpq-dev"])]),
-    module("PostgresEngine", "Engines/Postgres", ["AWSCore", "Supervisor", "CPostgreSQL", logging]),
-    module("RedisEngine", "Engines/Redis", ["AWSCore", "Supervisor", logging]),
+    module("PostgresEngine", "Engines/Postgres", ["AWSCore", "CLinux", "Supervisor", "CPostgreSQL", logging]),
+    module("RedisEngine", "Engines/Redis", ["AWSCore", "CLinux", "Supervisor", logging]),
     module("Tasks", "Engines/Tasks", ["AWSCore", "Supervisor", logging]),
     module("ObjectStore", "Engines/ObjectStore", ["AWSCore", "Disk", grdb, crypto]),
     module("LogStore", "Engines/LogStore", ["AWSCore", "Disk", grdb]),

@@ -1,1 +1,3 @@
+// What Castle needs of Linux and Swift's Glibc module does not offer. One header per user.
 #pragma once
+#include "castle_process.h"

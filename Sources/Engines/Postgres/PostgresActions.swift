@@ -1,0 +1,504 @@
+// The actions of a cluster: what the planner decided, done.
+
+import AWSCore
+import CLinux
+import Glibc
+import Logging
+import Supervisor
+
+extension PostgresCluster {
+  /// Does one action. A failure is noted with the instance and delays the next try; the planner decides again.
+  func perform(_ action: Action) async {
+    logger.debug("action", metadata: ["cluster": "\(id)", "action": "\(action)"])
+    do {
+      switch action {
+      case .initialise(let writer, let replicas): try await initialise(writer: writer, replicas: replicas)
+      case .start(let name): try await start(name)
+      case .stop(let name): await stop(name)
+      case .measure(let names): await measure(names)
+      case .promote(let name): try await promote(name)
+      case .follow(let name): try await follow(name)
+      case .clone(let name): try await clone(name)
+      case .rejoin(let name): try await rejoin(name)
+      case .configure(let name): try await configure(name)
+      case .setSynchronous(let names): try await setSynchronous(names)
+      case .prepare: try await prepare()
+      case .remove(let name): try await remove(name)
+      case .takeOver(let from, let by): try await takeOver(from: from, by: by)
+      case .wake: break
+      }
+    } catch {
+      await failed(action, error)
+    }
+  }
+
+  private func failed(_ action: Action, _ error: any Error) async {
+    if error is CancellationError { return }
+    logger.warning("action failed", metadata: ["cluster": "\(id)", "action": "\(action)", "error": "\(error)"])
+    let name: String? =
+      switch action {
+      case .initialise(let writer, _): writer
+      case .start(let name), .promote(let name), .follow(let name), .clone(let name), .rejoin(let name),
+        .configure(let name), .remove(let name), .stop(let name), .takeOver(_, let name):
+        name
+      case .measure, .setSynchronous, .prepare, .wake: observed.writer
+      }
+    guard let name else { return }
+    var budget = budgets[name] ?? RestartBudget(firstDelay: 0.1, longestDelay: 15)
+    let due = budget.failed(at: now, startedAt: nil)
+    budgets[name] = budget
+    details[name, default: Details()].message = "\(error)"
+    update(name) { facts in
+      facts.notBefore = due
+      facts.failures = budget.failures
+    }
+    // The failed step is not tried again in a tight circle, whatever it was.
+    if let due { try? await Task.sleep(for: .seconds(max(0, due.seconds - now.seconds))) }
+  }
+
+  private func succeeded(_ name: String) {
+    budgets[name] = nil
+    details[name]?.message = nil
+    update(name) { facts in
+      facts.notBefore = nil
+      facts.failures = 0
+    }
+  }
+
+  /// Writes the record, from what is observed. Durable when it returns.
+  func persist() async throws {
+    record.writer = observed.writer
+    record.synchronous = observed.synchronous
+    record.instances = observed.instances.mapValues {
+      ClusterRecord.Instance(
+        hasData: $0.hasData, needsRewind: $0.needsRewind, follows: $0.follows, parameters: $0.parameters)
+    }
+    let (record, path) = (record, files.record)
+    try await disk.run { try record.write(path) }
+  }
+
+  // MARK: Data from nothing
+
+  /// All instances begin as copies of one template that was never started, so a replica needs no base backup: it has
+  /// the same beginning and streams the rest.
+  private func initialise(writer: String, replicas: [String]) async throws {
+    let files = files
+    let template = try await PostgresTemplates.shared.data(
+      installation, root: desired.dataRoot, user: user, supervisor: supervisor)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for name in [writer] + replicas {
+        group.addTask {
+          try await BlockingQueue.once("postgres-data") {
+            try files.makeInstance(name)
+            try PrivateFiles.remove(files.data(name))
+          }
+          try await self.tool(
+            name, "copy", "/bin/cp", ["-a", "--reflink=auto", template, files.data(name)], timeout: 120)
+        }
+      }
+      try await group.waitForAll()
+    }
+    try await BlockingQueue.once("postgres-data") {
+      try files.configure(
+        writer,
+        server: PostgresConfiguration.server(
+          instance: Instance(name: writer, address: "127.0.0.1", port: 5432), parameters: [:], upstream: nil,
+          synchronous: []), isReplica: false)
+    }
+    // Single-user mode: the engine's role gets its password before anybody can connect.
+    let role = PostgresConfiguration.administrator
+    let sql = "ALTER ROLE \(role) PASSWORD \(PostgresConfiguration.literal(record.administratorPassword))\n"
+    try await tool(
+      writer, "password", installation.program("postgres"), ["--single", "-D", files.data(writer), "postgres"],
+      input: Array(sql.utf8), timeout: 60)
+    for name in [writer] + replicas {
+      update(name) { facts in
+        facts.hasData = true
+        facts.follows = name == writer ? nil : writer
+      }
+    }
+    observed.writer = writer
+    try await BlockingQueue.once("postgres-sync") {
+      let code = castle_sync_filesystem(files.directory)
+      if code != 0 { throw SupervisorError.file(path: files.directory, errno: -code) }
+    }
+    try await persist()
+    succeeded(writer)
+  }
+
+  /// Runs a helper program as the servers' user.
+  @discardableResult
+  func tool(
+    _ name: String, _ what: String, _ executable: String, _ arguments: [String], input: [UInt8]? = nil,
+    timeout: Double
+  ) async throws -> String {
+    var environment = ProcessSpecification.minimalEnvironment
+    environment["PGPASSFILE"] = files.passwordFile
+    environment["PGCONNECT_TIMEOUT"] = "10"
+    return try await supervisor.run(
+      ProcessSpecification(
+        id: "\(processID(name))/\(what)", executable: executable, arguments: arguments, environment: environment,
+        workingDirectory: files.instance(name), user: user, logFile: files.toolLog(name)),
+      input: input, timeout: timeout)
+  }
+
+  // MARK: Start and stop
+
+  /// Writes the configuration that an instance should have now.
+  private func writeConfiguration(_ name: String, synchronous: Set<String>) async throws {
+    guard let instance = desired.instance(name) else { throw PostgresError.unavailable("\(name) is not wanted") }
+    let isReplica = name != observed.writer
+    var upstream: PostgresConfiguration.Upstream?
+    if isReplica {
+      let at = try writerEndpoint()
+      upstream = PostgresConfiguration.Upstream(
+        address: at.address, port: at.port, slot: PostgresConfiguration.slot(name), passwordFile: files.passwordFile)
+    }
+    let parameters = desired.parameters
+    let text = PostgresConfiguration.server(
+      instance: instance, parameters: parameters, upstream: upstream, synchronous: synchronous)
+    let files = files
+    try await BlockingQueue.once("postgres-configure") {
+      try files.configure(name, server: text, isReplica: isReplica)
+    }
+    let follows = isReplica ? observed.writer : nil
+    let isNew = observed.instances[name]?.follows != follows || observed.instances[name]?.parameters != parameters
+    update(name) { facts in
+      facts.follows = follows
+      facts.parameters = parameters
+    }
+    if isNew { try await persist() }
+  }
+
+  private func start(_ name: String) async throws {
+    guard let instance = desired.instance(name) else { throw PostgresError.unavailable("\(name) is not wanted") }
+    // A writer starts alone: replicas join the synchronous set when they stream.
+    if name == observed.writer && !observed.synchronous.isEmpty {
+      observed.synchronous = []
+      try await persist()
+    }
+    try await writeConfiguration(name, synchronous: [])
+    let process = try await supervisor.start(
+      ProcessSpecification(
+        id: processID(name), executable: installation.program("postgres"), arguments: ["-D", files.data(name)],
+        workingDirectory: files.instance(name), user: user, logFile: files.log(name), stopSignal: SIGINT,
+        stopGrace: 60, labels: ["address": instance.address, "port": String(instance.port), "cluster": id]))
+    if name == observed.writer { observed.appliedSynchronous = [] }
+    attach(process, to: name)
+    publish()
+    try await awaitReady(name, process)
+    succeeded(name)
+    logger.info("server ready", metadata: ["instance": "\(name)", "pid": "\(process.pid)"])
+  }
+
+  /// A fast shutdown: open transactions end, the write-ahead log is sent to the replicas, a checkpoint is written.
+  private func stop(_ name: String) async {
+    guard let process = processes[name] else { return }
+    details[name, default: Details()].isStopWanted = true
+    publish()
+    let exit = await process.stop(signal: SIGINT, grace: 60)
+    logger.info("server stopped", metadata: ["instance": "\(name)", "exit": "\(exit)"])
+    await gone(name, process)
+  }
+
+  /// Waits until an ended process has been taken out of the facts.
+  private func gone(_ name: String, _ process: ManagedProcess) async {
+    while processes[name] === process { await Task.yield() }
+  }
+
+  // MARK: Failover
+
+  private func measure(_ names: [String]) async {
+    let started = now
+    await withTaskGroup(of: (String, UInt64?).self) { group in
+      for name in names {
+        guard let client = clients[name] else { continue }
+        group.addTask { (name, await Self.received(client)) }
+      }
+      for await (name, position) in group {
+        update(name) { facts in
+          if let position {
+            facts.received = position
+            facts.measuredAt = started
+          } else {
+            facts.measureFailedAt = started
+          }
+        }
+      }
+    }
+    for name in names where clients[name] == nil { update(name) { $0.measureFailedAt = started } }
+  }
+
+  /// What a replica has received for good: asked when its receiver has ended, for it may still be writing.
+  private static func received(_ client: PostgresClient) async -> UInt64? {
+    let sql = """
+      SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()),
+        EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming')
+      """
+    for attempt in 0..<40 {
+      guard let row = try? await client.query(sql, timeout: 3).first else { return nil }
+      if row[1] == "f" || attempt == 39 { return logPosition(row[0]) }
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+    return nil
+  }
+
+  private func promote(_ name: String) async throws {
+    let began = ContinuousClock.now
+    guard let client = clients[name] else { throw PostgresError.unavailable("\(name) does not run") }
+    if let old = observed.writer, old != name {
+      update(old) { $0.needsRewind = true }
+      failovers += 1
+    }
+    observed.writer = name
+    observed.synchronous = []
+    observed.switchTo = nil
+    observed.writerLostAt = nil
+    update(name) { facts in
+      facts.follows = nil
+      facts.isStreaming = false
+      facts.notStreamingSince = nil
+    }
+    for other in observed.instances.keys where other != name { update(other) { $0.isStreaming = false } }
+    // Written down first: a control plane that dies here promotes again, and never starts the old writer as one.
+    try await persist()
+    try await client.query("SELECT pg_promote(false)")
+    let deadline = ContinuousClock.now + .seconds(60)
+    while try await client.query("SELECT pg_is_in_recovery()", timeout: 60).first?[0] != "f" {
+      guard ContinuousClock.now < deadline else { throw PostgresError.timedOut("the promotion of \(name)") }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    // Its configuration as a replica had no synchronous names: it accepts writes from here on.
+    observed.appliedSynchronous = []
+    update(name) { facts in
+      facts.isReady = true
+      facts.isInRecovery = false
+    }
+    details[name, default: Details()].lag = nil
+    succeeded(name)
+    publish()
+    logger.notice(
+      "new writer",
+      metadata: ["cluster": "\(id)", "instance": "\(name)", "took": "\(ContinuousClock.now - began)"])
+    try await writeConfiguration(name, synchronous: observed.appliedSynchronous ?? [])
+    processes[name]?.signal(SIGHUP)
+  }
+
+  private func writerClient() throws -> (name: String, client: PostgresClient) {
+    guard let writer = observed.writer, let client = clients[writer] else {
+      throw PostgresError.unavailable("the cluster \(id) has no writer at the moment")
+    }
+    return (writer, client)
+  }
+
+  /// Where the writer listens, also one that is on its way out.
+  private func writerEndpoint() throws -> (address: String, port: Int) {
+    if let writer = observed.writer {
+      if let at = clients[writer]?.target { return (at.address, at.port) }
+      if let at = desired.instance(writer) { return (at.address, at.port) }
+    }
+    throw PostgresError.unavailable("the cluster \(id) has no writer at the moment")
+  }
+
+  /// Makes a replica's slot on the writer, which keeps the write-ahead log that the replica has not received.
+  private func ensureSlot(_ name: String) async throws {
+    let slot = PostgresConfiguration.slot(name)
+    let client = try writerClient().client
+    let lost =
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+      + "WHERE slot_name = $1 AND NOT active AND wal_status = 'lost'"
+    try await client.query(lost, [slot])
+    try await client.query(
+      "SELECT pg_create_physical_replication_slot($1, true) "
+        + "WHERE NOT EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_name = $1)", [slot])
+  }
+
+  private func follow(_ name: String) async throws {
+    try await ensureSlot(name)
+    update(name) { facts in
+      facts.isStreaming = false
+      facts.notStreamingSince = now
+    }
+    try await writeConfiguration(name, synchronous: [])
+    processes[name]?.signal(SIGHUP)
+    succeeded(name)
+  }
+
+  // MARK: Replicas' data
+
+  private func clone(_ name: String) async throws {
+    if let process = processes[name] {
+      details[name, default: Details()].isStopWanted = true
+      await process.stop(signal: SIGQUIT, grace: 5)
+      await gone(name, process)
+    }
+    let source = try writerEndpoint()
+    let files = files
+    update(name) { $0.hasData = false }
+    try await persist()
+    try await BlockingQueue.once("postgres-data") {
+      try files.makeInstance(name)
+      try PrivateFiles.remove(files.data(name))
+    }
+    try await ensureSlot(name)
+    try await tool(
+      name, "basebackup", installation.program("pg_basebackup"),
+      [
+        "-D", files.data(name), "-h", source.address, "-p", String(source.port), "-U",
+        PostgresConfiguration.administrator, "-w", "-X", "stream", "-c", "fast", "-S", PostgresConfiguration.slot(name),
+        "--no-sync",
+      ], timeout: 3600)
+    // Not flushed here: the start does, since the copy looks like a crashed server's (recovery_init_sync_method).
+    update(name) { facts in
+      facts.hasData = true
+      facts.needsRewind = false
+    }
+    try await persist()
+    try await start(name)
+  }
+
+  private func rejoin(_ name: String) async throws {
+    let client = try writerClient().client
+    let source = try writerEndpoint()
+    // Until the promoted server has written a checkpoint, its control file names the old timeline, and pg_rewind would
+    // find nothing to do: the old writer would stay diverged for ever.
+    try await client.query("CHECKPOINT", timeout: 300)
+    try await ensureSlot(name)
+    let files = files
+    do {
+      try await BlockingQueue.once("postgres-data") { try PrivateFiles.remove(files.data(name) + "/standby.signal") }
+      try await tool(
+        name, "rewind", installation.program("pg_rewind"),
+        [
+          "-D", files.data(name), "--no-sync", "--source-server",
+          "host=\(source.address) port=\(source.port) user=\(PostgresConfiguration.administrator) dbname=postgres "
+            + "sslmode=disable",
+        ], timeout: 1800)
+    } catch let error as SupervisorError {
+      // Beyond repair: the log it would need is gone, or its files are damaged.
+      logger.warning("rewind failed, copying anew", metadata: ["instance": "\(name)", "error": "\(error)"])
+      return try await clone(name)
+    }
+    update(name) { $0.needsRewind = false }
+    try await persist()
+    try await start(name)
+  }
+
+  // MARK: Settings
+
+  private func configure(_ name: String) async throws {
+    try await writeConfiguration(name, synchronous: name == observed.writer ? observed.appliedSynchronous ?? [] : [])
+    processes[name]?.signal(SIGHUP)
+  }
+
+  /// Changes whom commits wait for. What is recorded must at every moment include everybody who might be the only one
+  /// to have an acknowledged commit, and must be empty while commits wait for nobody.
+  private func setSynchronous(_ names: Set<String>) async throws {
+    let (writer, client) = try writerClient()
+    let old = observed.appliedSynchronous ?? observed.synchronous
+    if names.isEmpty {
+      observed.synchronous = []
+    } else if !old.isEmpty && !observed.synchronous.isEmpty {
+      observed.synchronous.formUnion(names)
+    }
+    if observed.synchronous != record.synchronous { try await persist() }
+    try await writeConfiguration(writer, synchronous: names)
+    processes[writer]?.signal(SIGHUP)
+    let wanted = names.isEmpty ? "" : "ANY 1 (" + names.sorted().map { "\"\($0)\"" }.joined(separator: ", ") + ")"
+    for _ in 0..<500 {
+      if try await client.query("SHOW synchronous_standby_names").first?[0] == wanted {
+        guard observed.writer == writer else { return }
+        observed.appliedSynchronous = names
+        observed.synchronous = names
+        try await persist()
+        succeeded(writer)
+        return
+      }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    throw PostgresError.timedOut("\(writer) does not take its configuration")
+  }
+
+  // MARK: Roles and databases
+
+  /// Makes the master role and the first database when they are missing, and the role's password what it should be.
+  private func prepare() async throws {
+    let (writer, client) = try writerClient()
+    let wanted = desired
+    for instance in desired.instances
+    where instance.name != writer && observed.instances[instance.name]?.hasData == true {
+      try await ensureSlot(instance.name)
+    }
+    let role = PostgresConfiguration.identifier(wanted.masterUsername)
+    if try await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [wanted.masterUsername]).isEmpty {
+      try await client.query("CREATE ROLE \(role) LOGIN CREATEDB CREATEROLE")
+      try await client.query("GRANT pg_monitor, pg_signal_backend TO \(role)")
+      if (Int(installation.major) ?? 0) >= 15 { try await client.query("GRANT pg_checkpoint TO \(role)") }
+      try await client.query("ALTER DATABASE postgres OWNER TO \(role)")
+    }
+    if try await !accepts(wanted, at: writer) {
+      try await changePassword(client, user: wanted.masterUsername, password: wanted.masterPassword)
+    }
+    if let name = wanted.databaseName,
+      try await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [name]).isEmpty
+    {
+      let sql = "CREATE DATABASE \(PostgresConfiguration.identifier(name)) OWNER \(role)"
+      try await client.query(sql, timeout: 60)
+    }
+    succeeded(writer)
+    // Something else may be wanted by now.
+    if desired.masterPassword == wanted.masterPassword && desired.databaseName == wanted.databaseName {
+      observed.isPrepared = true
+    }
+  }
+
+  /// Whether the master role can log in with the password that is wanted.
+  private func accepts(_ wanted: Specification, at writer: String) async throws -> Bool {
+    guard let at = clients[writer]?.target else { return false }
+    let login = PostgresClient(
+      PostgresClient.Target(
+        address: at.address, port: at.port, user: wanted.masterUsername, password: wanted.masterPassword,
+        database: "postgres"))
+    let isGood = (try? await login.query("SELECT 1")) != nil
+    await login.close()
+    return isGood
+  }
+
+  func changePassword(_ client: PostgresClient, user: String, password: String) async throws {
+    let verifier = try await client.verifier(user: user, password: password)
+    try await client.query(
+      "ALTER ROLE \(PostgresConfiguration.identifier(user)) PASSWORD \(PostgresConfiguration.literal(verifier))")
+  }
+
+  // MARK: Leaving
+
+  private func remove(_ name: String) async throws {
+    if let client = try? writerClient().client {
+      try await client.query(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active",
+        [PostgresConfiguration.slot(name)])
+    }
+    let path = files.instance(name)
+    try await BlockingQueue.once("postgres-data") { try PrivateFiles.remove(path) }
+    supervisor.forget(processID(name))
+    observed.instances[name] = nil
+    details[name] = nil
+    budgets[name] = nil
+    try await persist()
+  }
+
+  private func takeOver(from old: String, by new: String) async throws {
+    let (source, target) = (files.instance(old), files.instance(new))
+    try await BlockingQueue.once("postgres-data") {
+      try PrivateFiles.remove(target)
+      if rename(source, target) != 0 { throw SupervisorError.file(path: target, errno: errno) }
+    }
+    var facts = observed.instances.removeValue(forKey: old) ?? InstanceFacts()
+    facts.hasCrashed = false
+    observed.instances[new] = facts
+    observed.writer = new
+    observed.synchronous = []
+    supervisor.forget(processID(old))
+    try await persist()
+  }
+}
