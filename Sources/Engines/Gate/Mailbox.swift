@@ -1,5 +1,6 @@
 // How the control thread and the loops talk: values through a locked list, and an eventfd that wakes the receiver.
 import CLinux
+import GateProtocol
 import Glibc
 import Synchronization
 
@@ -67,6 +68,9 @@ enum ControlMessage: Sendable {
   case configured(loop: Int)
   case report(loop: Int, LoopReport)
   case ended(loop: Int)
+  case failed(loop: Int, String)
+  /// Drain and end.
+  case stop
 }
 
 /// A listening socket and where it is bound.

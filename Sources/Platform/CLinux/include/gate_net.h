@@ -10,13 +10,13 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define GATE_EPOLLIN ((uint32_t)0x001)
-#define GATE_EPOLLOUT ((uint32_t)0x004)
-#define GATE_EPOLLERR ((uint32_t)0x008)
-#define GATE_EPOLLHUP ((uint32_t)0x010)
-#define GATE_EPOLLRDHUP ((uint32_t)0x2000)
-#define GATE_EPOLLEXCLUSIVE ((uint32_t)1 << 28)
-#define GATE_EPOLLET ((uint32_t)1 << 31)
+static const uint32_t GATE_EPOLLIN = 0x001;
+static const uint32_t GATE_EPOLLOUT = 0x004;
+static const uint32_t GATE_EPOLLERR = 0x008;
+static const uint32_t GATE_EPOLLHUP = 0x010;
+static const uint32_t GATE_EPOLLRDHUP = 0x2000;
+static const uint32_t GATE_EPOLLEXCLUSIVE = 1u << 28;
+static const uint32_t GATE_EPOLLET = 1u << 31;
 
 /// Adds a descriptor to an epoll instance under a token.
 int gate_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t token);
