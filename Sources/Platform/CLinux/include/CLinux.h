@@ -1,3 +1,4 @@
 // What Castle needs of Linux and Swift's Glibc module does not offer. One header per user.
 #pragma once
 #include "castle_process.h"
+#include "gate_net.h"

@@ -1,0 +1,386 @@
+// One loop: a thread, an epoll instance, and connections that belong to nobody else.
+import CLinux
+import GateProtocol
+import Glibc
+import HTTPWire
+
+/// Everything a loop does happens on its thread, one event after another; only its mailbox is shared.
+final class EventLoop {
+  static let readSize = 64 << 10
+  private static let eventCapacity = 256
+
+  private enum TokenKind: UInt64 { case connection = 0, listener, endpoint, mailbox }
+
+  let index: Int
+  let mailbox: Mailbox<LoopMessage>
+  let control: Mailbox<ControlMessage>
+  let readBuffer: UnsafeMutablePointer<UInt8>
+  /// For answers under construction.
+  var scratch = Bytes()
+  var requestHead = MessageHead()
+  var responseHead = MessageHead()
+  var random: Random
+  /// Microseconds on the monotonic clock, read once for each batch of events.
+  private(set) var now: UInt64
+  /// Seconds since 1970, for trace ids and dates.
+  var wallSeconds: UInt64 { (now &+ wallOffset) / 1_000_000 }
+  var nextSweep: UInt64 = .max
+  /// Set while the program is ending: connections end after their request.
+  private(set) var isDraining = false
+
+  private let poll: Int32
+  private let wallOffset: UInt64
+  private let events: UnsafeMutablePointer<epoll_event>
+  private var connections: ContiguousArray<Connection?> = []
+  private var generation: UInt32 = 0
+  /// Clients with bytes at hand to go on with after this batch.
+  private var ready: [ClientConnection] = []
+  /// Closed during this batch; their memory may still be in use below us on the stack.
+  private var closed: [Connection] = []
+  private var drainDeadline: UInt64 = .max
+  private var date: [UInt8] = []
+  private var dateSecond: UInt64 = 0
+
+  private var loadBalancers: [String: LoadBalancerRuntime] = [:]
+  private var listeners: [Int32: ListenerRuntime] = [:]
+  private var listenersByID: [String: ListenerRuntime] = [:]
+  private var groups: [String: TargetGroupRuntime] = [:]
+  private var endpoints: [Int32: EndpointRuntime] = [:]
+  private var endpointsByID: [String: EndpointRuntime] = [:]
+
+  init(index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>) throws(GateFailure) {
+    self.index = index
+    self.control = control
+    self.mailbox = mailbox
+    readBuffer = .allocate(capacity: Self.readSize)
+    events = .allocate(capacity: Self.eventCapacity)
+    now = gate_now()
+    wallOffset = gate_wall() &- gate_now()
+    random = Random(seed: UInt64.random(in: 0...UInt64.max))
+    poll = gate_epoll_create()
+    if poll < 0 { throw GateFailure("epoll_create", code: -poll) }
+    let added = gate_epoll_add(
+      poll, mailbox.descriptor, GATE_EPOLLIN, Self.token(.mailbox, 0, UInt32(mailbox.descriptor)))
+    if added < 0 { throw GateFailure("epoll_ctl", code: -added) }
+  }
+
+  deinit {
+    readBuffer.deallocate()
+    events.deallocate()
+    Glibc.close(poll)
+  }
+
+  private static func token(_ kind: TokenKind, _ generation: UInt32, _ descriptor: UInt32) -> UInt64 {
+    kind.rawValue << 62 | UInt64(generation & 0x3FFF_FFFF) << 32 | UInt64(descriptor)
+  }
+
+  // MARK: - Running
+
+  /// Serves until told to drain, and until what was in flight then has ended.
+  func run() {
+    while !(isDraining && (connections.allSatisfy { $0 == nil } || now >= drainDeadline)) {
+      let count = gate_epoll_wait(poll, events, Int32(Self.eventCapacity), timeout())
+      now = gate_now()
+      if count > 0 { for position in 0..<count { dispatch(position) } }
+      while !ready.isEmpty {
+        let batch = ready
+        ready.removeAll(keepingCapacity: true)
+        for client in batch where !client.isClosed { client.resume() }
+      }
+      if now >= nextSweep { sweep() }
+      if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
+    }
+    for connection in connections { connection?.close() }
+    closed.removeAll()
+    control.post(.ended(loop: index))
+  }
+
+  private func timeout() -> Int32 {
+    if nextSweep == .max { return isDraining ? 100 : -1 }
+    if nextSweep <= now { return 0 }
+    return Int32(min((nextSweep - now) / 1000 + 1, isDraining ? 100 : 60_000))
+  }
+
+  @inline(__always)
+  private func dispatch(_ position: Int32) {
+    let token = gate_event_token(events, position)
+    let flags = gate_event_flags(events, position)
+    let descriptor = Int32(truncatingIfNeeded: token & 0xFFFF_FFFF)
+    if token >> 62 == 0 {
+      // An event of a connection closed earlier in this batch finds another generation, or nothing.
+      guard let connection = connections[Int(descriptor)],
+        UInt64(connection.generation) == token >> 32
+      else { return }
+      connection.handle(flags)
+    } else if token >> 62 == TokenKind.listener.rawValue {
+      if let listener = listeners[descriptor] { accept(listener) }
+    } else if token >> 62 == TokenKind.endpoint.rawValue {
+      if let endpoint = endpoints[descriptor] { accept(endpoint) }
+    } else {
+      for message in mailbox.take() { receive(message) }
+    }
+  }
+
+  private func accept(_ listener: ListenerRuntime) {
+    // A few at a time, so that the other loops get their share of a burst.
+    for _ in 0..<4 {
+      var address: UInt32 = 0
+      var port: UInt16 = 0
+      let descriptor = gate_accept(listener.descriptor, &address, &port)
+      if descriptor < 0 { return }
+      let client = ClientConnection(loop: self, descriptor: descriptor, listener: listener, address: address)
+      add(client)
+    }
+  }
+
+  private func accept(_ endpoint: EndpointRuntime) {
+    for _ in 0..<4 {
+      var address: UInt32 = 0
+      var port: UInt16 = 0
+      let descriptor = gate_accept(endpoint.descriptor, &address, &port)
+      if descriptor < 0 { return }
+      let client = TunnelConnection(loop: self, descriptor: descriptor, endpoint: endpoint, backend: nil)
+      add(client)
+      client.findBackend()
+    }
+  }
+
+  func nextGeneration() -> UInt32 {
+    generation = (generation &+ 1) & 0x3FFF_FFFF
+    return generation
+  }
+
+  func add(_ connection: Connection) {
+    let position = Int(connection.descriptor)
+    while connections.count <= position { connections.append(nil) }
+    connections[position] = connection
+    let flags = GATE_EPOLLIN | GATE_EPOLLOUT | GATE_EPOLLRDHUP | GATE_EPOLLET
+    let token = Self.token(.connection, connection.generation, UInt32(connection.descriptor))
+    if gate_epoll_add(poll, connection.descriptor, flags, token) < 0 { connection.onFailure() }
+  }
+
+  /// Called by `Connection.close` only.
+  func remove(_ connection: Connection) {
+    let position = Int(connection.descriptor)
+    if position < connections.count, connections[position] === connection {
+      connections[position] = nil
+      closed.append(connection)
+    }
+    Glibc.close(connection.descriptor)
+  }
+
+  /// Lets a client go on after the events of this batch.
+  func enqueue(_ client: ClientConnection) { ready.append(client) }
+
+  /// Looks for deadlines that have passed and finds the next one.
+  private func sweep() {
+    var next = UInt64.max
+    for position in connections.indices {
+      guard let connection = connections[position] else { continue }
+      if connection.deadline <= now {
+        connection.deadline = .max
+        connection.onDeadline()
+      }
+      if !connection.isClosed, connection.deadline < next { next = connection.deadline }
+    }
+    // Not more often than every twenty milliseconds, however many deadlines there are.
+    nextSweep = next == .max ? .max : max(next, now + 20_000)
+  }
+
+  /// The value of the Date header, made once a second.
+  func dateLine() -> [UInt8] {
+    let second = wallSeconds
+    if second != dateSecond || date.isEmpty {
+      date = Array(HTTPDate.text(secondsSince1970: Int(second)).utf8)
+      dateSecond = second
+    }
+    return date
+  }
+}
+
+// MARK: - Configuration
+
+extension EventLoop {
+  private func receive(_ message: LoopMessage) {
+    switch message {
+    case .configure(let snapshot, let listeners, let endpoints, let healthy):
+      configure(snapshot, listeners, endpoints, healthy)
+      control.post(.configured(loop: index))
+    case .health(let changes):
+      for (key, isHealthy) in changes { setHealth(key, isHealthy) }
+    case .expire(let key): expire(key)
+    case .report: control.post(.report(loop: index, report()))
+    case .drain(let seconds): drain(seconds)
+    }
+  }
+
+  private func configure(
+    _ snapshot: GateSnapshot, _ bound: [String: BoundSocket], _ boundEndpoints: [String: BoundSocket],
+    _ healthy: Set<TargetKey>
+  ) {
+    var gone: [TargetRuntime] = []
+    var keptGroups: [String: TargetGroupRuntime] = [:]
+    for description in snapshot.targetGroups {
+      let group =
+        groups[description.id]
+        ?? TargetGroupRuntime(id: description.id, algorithm: description.algorithm, turn: index)
+      gone += group.update(description)
+      for target in group.targets {
+        let isHealthy = healthy.contains(TargetKey(group: group.id, address: target.address))
+        if isHealthy && !target.isHealthy { target.healthySince = now }
+        target.isHealthy = isHealthy
+      }
+      group.recompute()
+      keptGroups[description.id] = group
+    }
+    for (id, group) in groups where keptGroups[id] == nil {
+      var empty = GateSnapshot.TargetGroup(id: id)
+      empty.algorithm = group.algorithm
+      gone += group.update(empty)
+    }
+    groups = keptGroups
+    configureListeners(snapshot, bound)
+    configureEndpoints(snapshot, boundEndpoints)
+    for target in gone { closeIdle(target) }
+    for group in groups.values { for target in group.targets where target.state == .draining { closeIdle(target) } }
+  }
+
+  private func configureListeners(_ snapshot: GateSnapshot, _ bound: [String: BoundSocket]) {
+    var keptBalancers: [String: LoadBalancerRuntime] = [:]
+    var kept: [String: ListenerRuntime] = [:]
+    for description in snapshot.loadBalancers {
+      let balancer = loadBalancers[description.id] ?? LoadBalancerRuntime(description)
+      balancer.update(description)
+      keptBalancers[description.id] = balancer
+      for listener in description.listeners {
+        guard let socket = bound[listener.id] else { continue }
+        let rules = CompiledRules(listener, compile)
+        if let old = listenersByID[listener.id], old.descriptor == socket.descriptor, old.loadBalancer === balancer {
+          old.rules = rules
+          kept[listener.id] = old
+        } else {
+          kept[listener.id] = ListenerRuntime(
+            descriptor: socket.descriptor, loadBalancer: balancer, address: socket.address, port: socket.port,
+            rules: rules)
+        }
+      }
+    }
+    loadBalancers = keptBalancers
+    let descriptors = Set(kept.values.map(\.descriptor))
+    for old in listenersByID.values where !descriptors.contains(old.descriptor) {
+      _ = gate_epoll_remove(poll, old.descriptor)
+    }
+    for (id, old) in listenersByID where kept[id] !== old { old.isOpen = false }
+    let before = Set(listeners.keys)
+    listenersByID = kept
+    listeners = Dictionary(kept.values.map { ($0.descriptor, $0) }, uniquingKeysWith: { first, _ in first })
+    if isDraining { return }
+    for descriptor in descriptors where !before.contains(descriptor) { listen(descriptor, .listener) }
+    closeIdleClients { !$0.isOpen }
+  }
+
+  private func configureEndpoints(_ snapshot: GateSnapshot, _ bound: [String: BoundSocket]) {
+    var kept: [String: EndpointRuntime] = [:]
+    for description in snapshot.endpoints {
+      guard let socket = bound[description.id] else { continue }
+      var endpoint = EndpointRuntime(id: description.id, descriptor: socket.descriptor, turn: index)
+      if let old = endpointsByID[description.id], old.descriptor == socket.descriptor { endpoint = old }
+      endpoint.backends = description.backends.compactMap { backend in
+        IPv4.parse(backend.address).map { SocketAddress(address: $0, port: backend.port) }
+      }
+      endpoint.closesRemoved = description.closesConnectionsOfRemovedBackends
+      endpoint.waitForBackend =
+        description.waitForBackend > 0 ? LoadBalancerRuntime.microseconds(description.waitForBackend) : 0
+      kept[description.id] = endpoint
+    }
+    let descriptors = Set(kept.values.map(\.descriptor))
+    for old in endpointsByID.values where !descriptors.contains(old.descriptor) {
+      _ = gate_epoll_remove(poll, old.descriptor)
+    }
+    for (id, old) in endpointsByID where kept[id] !== old {
+      old.isOpen = false
+      old.backends = []
+    }
+    let before = Set(endpoints.keys)
+    endpointsByID = kept
+    endpoints = Dictionary(kept.values.map { ($0.descriptor, $0) }, uniquingKeysWith: { first, _ in first })
+    for connection in connections { (connection as? TunnelConnection)?.backendsChanged() }
+    for endpoint in kept.values {
+      let waiting = endpoint.waiting
+      endpoint.waiting = []
+      for client in waiting where !client.isClosed { client.findBackend() }
+    }
+    if isDraining { return }
+    for descriptor in descriptors where !before.contains(descriptor) { listen(descriptor, .endpoint) }
+  }
+
+  private func listen(_ descriptor: Int32, _ kind: TokenKind) {
+    // Exclusive: one loop is woken for a connection, not all.
+    _ = gate_epoll_add(
+      poll, descriptor, GATE_EPOLLIN | GATE_EPOLLEXCLUSIVE, Self.token(kind, 0, UInt32(descriptor)))
+  }
+
+  private func compile(_ action: GateSnapshot.Action) -> CompiledAction {
+    switch action {
+    case .forward(let weighted):
+      .forward(
+        WeightedGroups(
+          weighted.compactMap { entry in groups[entry.targetGroup].map { ($0, max(0, min(entry.weight, 999))) } }))
+    case .redirect(let redirect): .redirect(redirect)
+    case .fixedResponse(let response): .fixedResponse(response)
+    }
+  }
+
+  private func target(_ key: TargetKey) -> TargetRuntime? {
+    groups[key.group]?.targets.first { $0.address == key.address }
+  }
+
+  private func setHealth(_ key: TargetKey, _ isHealthy: Bool) {
+    guard let target = target(key), target.isHealthy != isHealthy else { return }
+    target.isHealthy = isHealthy
+    if isHealthy {
+      target.healthySince = now
+      target.suspectUntil = 0
+    }
+    target.group.recompute()
+  }
+
+  private func closeIdle(_ target: TargetRuntime) {
+    let idle = target.idle
+    target.idle = []
+    for connection in idle { connection.close() }
+  }
+
+  private func closeIdleClients(_ condition: (ListenerRuntime) -> Bool) {
+    for connection in connections {
+      if let client = connection as? ClientConnection, client.isIdle, condition(client.listener) { client.close() }
+    }
+  }
+
+  /// The deregistration delay is over: what still runs on the target's connections is cut off.
+  private func expire(_ key: TargetKey) {
+    for connection in connections {
+      guard let upstream = connection as? UpstreamConnection, upstream.target.address == key.address,
+        upstream.target.group.id == key.group
+      else { continue }
+      upstream.expire()
+    }
+  }
+
+  private func drain(_ seconds: Double) {
+    isDraining = true
+    drainDeadline = now + LoadBalancerRuntime.microseconds(seconds)
+    for descriptor in Array(listeners.keys) + Array(endpoints.keys) { _ = gate_epoll_remove(poll, descriptor) }
+    closeIdleClients { _ in true }
+    for group in groups.values { for target in group.targets { closeIdle(target) } }
+    for connection in connections { (connection as? TunnelConnection)?.close() }
+  }
+
+  private func report() -> LoopReport {
+    LoopReport(
+      loadBalancers: loadBalancers.values.map(\.statistics),
+      targetGroups: groups.values.map(\.statistics),
+      targets: groups.values.flatMap { $0.targets.map(\.statistics) },
+      endpoints: endpointsByID.values.map(\.statistics))
+  }
+}

@@ -1,0 +1,291 @@
+// Probes all targets, each in its own rhythm, from the control thread.
+import CLinux
+import GateProtocol
+import Glibc
+import HTTPWire
+
+/// The health of all targets: configured by snapshots, moved on by probes.
+final class HealthChecker {
+  private static let answerMax = 4096
+
+  private final class Entry {
+    let key: TargetKey
+    var check: GateSnapshot.HealthCheck
+    var matcher: StatusMatcher
+    var target: GateSnapshot.Target
+    var isUsed: Bool
+    var health = HealthState()
+    var nextProbe: UInt64
+    /// When the next probe in the configured rhythm is due; those before are extra, and their failures do not count.
+    var nextRegular: UInt64 = 0
+    var isExtra = false
+    var probe: Probe?
+    /// When a draining target's time is over; nil for others.
+    var drainDeadline: UInt64?
+    var hasDrained = false
+
+    init(key: TargetKey, check: GateSnapshot.HealthCheck, target: GateSnapshot.Target, isUsed: Bool, now: UInt64) {
+      self.key = key
+      self.check = check
+      self.target = target
+      self.isUsed = isUsed
+      matcher = StatusMatcher(check.matcher)
+      nextProbe = now
+      if check.probe == .none { health = .unprobed }
+    }
+  }
+
+  private final class Probe {
+    let descriptor: Int32
+    let deadline: UInt64
+    var hasSent = false
+    var answer: [UInt8] = []
+
+    init(descriptor: Int32, deadline: UInt64) {
+      self.descriptor = descriptor
+      self.deadline = deadline
+    }
+  }
+
+  private let poll: Int32
+  /// Makes the epoll token of a probe's descriptor.
+  private let token: (Int32) -> UInt64
+  private var entries: [TargetKey: Entry] = [:]
+  private var order: [TargetKey] = []
+  private var probes: [Int32: Entry] = [:]
+  private var head = MessageHead()
+  /// Targets whose reported health changed since the last `takeChanges`.
+  private var changed: Set<TargetKey> = []
+  /// Targets that became usable or unusable.
+  private var verdicts: [(TargetKey, Bool)] = []
+
+  init(poll: Int32, token: @escaping (Int32) -> UInt64) {
+    self.poll = poll
+    self.token = token
+  }
+
+  // MARK: - Configuration
+
+  /// Takes over the targets of a snapshot. Targets that stay keep what is known of them.
+  func configure(_ snapshot: GateSnapshot, now: UInt64) {
+    let used = Self.groupsInUse(snapshot)
+    var kept: [TargetKey: Entry] = [:]
+    order = []
+    for group in snapshot.targetGroups {
+      for target in group.targets {
+        guard let number = IPv4.parse(target.address) else { continue }
+        let key = TargetKey(group: group.id, address: SocketAddress(address: number, port: target.port))
+        guard kept[key] == nil else { continue }
+        let isUsed = used.contains(group.id)
+        let entry =
+          entries[key] ?? Entry(key: key, check: group.healthCheck, target: target, isUsed: isUsed, now: now)
+        let isNew = entries[key] == nil
+        update(entry, group, target, isUsed: isUsed, isNew: isNew, now: now)
+        kept[key] = entry
+        order.append(key)
+      }
+    }
+    for (key, entry) in entries where kept[key] == nil { endProbe(entry) }
+    entries = kept
+  }
+
+  private func update(
+    _ entry: Entry, _ group: GateSnapshot.TargetGroup, _ target: GateSnapshot.Target, isUsed: Bool, isNew: Bool,
+    now: UInt64
+  ) {
+    let before = report(entry)
+    let wasUnprobed = entry.check.probe == .none
+    if entry.check != group.healthCheck {
+      entry.check = group.healthCheck
+      entry.matcher = StatusMatcher(group.healthCheck.matcher)
+      entry.nextProbe = min(entry.nextProbe, now)
+      if group.healthCheck.probe == .none { entry.health = .unprobed }
+    }
+    if !entry.isUsed && isUsed { entry.nextProbe = now }
+    entry.isUsed = isUsed
+    if target.state == .registered, entry.target.state == .draining {
+      // Registered again: begins like a new target.
+      entry.health = entry.check.probe == .none ? .unprobed : HealthState()
+      entry.nextProbe = now
+      entry.hasDrained = false
+    }
+    if wasUnprobed, entry.check.probe != .none { entry.health = HealthState() }
+    entry.target = target
+    if target.state == .draining {
+      entry.drainDeadline =
+        entry.drainDeadline ?? now + LoadBalancerRuntime.microseconds(group.deregistrationDelay)
+    } else {
+      entry.drainDeadline = nil
+    }
+    if isNew || report(entry) != before { changed.insert(entry.key) }
+  }
+
+  private static func groupsInUse(_ snapshot: GateSnapshot) -> Set<String> {
+    var used: Set<String> = []
+    for balancer in snapshot.loadBalancers {
+      for listener in balancer.listeners {
+        for action in [listener.defaultAction] + listener.rules.map(\.action) {
+          if case .forward(let groups) = action { used.formUnion(groups.map(\.targetGroup)) }
+        }
+      }
+    }
+    return used
+  }
+
+  // MARK: - Asking
+
+  /// The targets that may get requests.
+  var healthy: Set<TargetKey> { Set(entries.values.filter { $0.health.state == .healthy }.map(\.key)) }
+
+  var all: [GateTargetHealth] { order.compactMap { entries[$0].map(report) } }
+
+  /// The targets whose health changed, and those that became usable or not, since the last call.
+  func takeChanges() -> (reports: [GateTargetHealth], verdicts: [(TargetKey, Bool)]) {
+    defer {
+      changed = []
+      verdicts = []
+    }
+    return (order.filter(changed.contains).compactMap { entries[$0].map(report) }, verdicts)
+  }
+
+  private func report(_ entry: Entry) -> GateTargetHealth {
+    var health = GateTargetHealth(
+      targetGroup: entry.key.group, address: entry.target.address, port: entry.target.port, state: entry.health.state,
+      reason: entry.health.reason, description: entry.health.description)
+    if entry.hasDrained {
+      (health.state, health.reason) = (.unused, .notRegistered)
+      health.description = "Target is not registered to the target group"
+    } else if entry.target.state == .draining {
+      (health.state, health.reason) = (.draining, .deregistrationInProgress)
+      health.description = "Target deregistration is in progress"
+    } else if !entry.isUsed {
+      (health.state, health.reason) = (.unused, .notInUse)
+      health.description = "Target group is not configured to receive traffic from the load balancer"
+    }
+    return health
+  }
+
+  // MARK: - Draining
+
+  var isDraining: Bool { entries.values.contains { $0.drainDeadline != nil && !$0.hasDrained } }
+
+  /// Marks as drained the targets that have no requests in flight, and those whose time is over; returns the latter.
+  func finishDraining(active: [TargetKey: Int]?, now: UInt64) -> [TargetKey] {
+    var expired: [TargetKey] = []
+    for entry in entries.values {
+      guard let deadline = entry.drainDeadline, !entry.hasDrained else { continue }
+      let isOver = deadline <= now
+      let isQuiet = active.map { $0[entry.key] ?? 0 == 0 } ?? false
+      if isOver { expired.append(entry.key) }
+      if isOver || isQuiet {
+        entry.hasDrained = true
+        changed.insert(entry.key)
+      }
+    }
+    return expired
+  }
+
+  // MARK: - Probing
+
+  /// Starts what is due and ends what took too long; returns when to call again.
+  func advance(now: UInt64) -> UInt64 {
+    var next = UInt64.max
+    for entry in entries.values {
+      if let probe = entry.probe {
+        if probe.deadline <= now { conclude(entry, .timedOut, now) }
+      } else if entry.isUsed, entry.target.state == .registered, entry.check.probe != .none, entry.nextProbe <= now {
+        start(entry, now)
+      }
+      if let probe = entry.probe {
+        next = min(next, probe.deadline)
+      } else if entry.isUsed, entry.target.state == .registered, entry.check.probe != .none {
+        next = min(next, entry.nextProbe)
+      }
+      if let deadline = entry.drainDeadline, !entry.hasDrained { next = min(next, deadline) }
+    }
+    return next
+  }
+
+  private func start(_ entry: Entry, _ now: UInt64) {
+    entry.isExtra = now < entry.nextRegular
+    if !entry.isExtra { entry.nextRegular = now + LoadBalancerRuntime.microseconds(entry.check.interval) }
+    entry.nextProbe = entry.nextRegular
+    let before = entry.health
+    entry.health.begin()
+    if entry.health != before { changed.insert(entry.key) }
+    var pending: Int32 = 0
+    let descriptor = gate_connect(entry.key.address.address, entry.check.port ?? entry.key.address.port, &pending)
+    if descriptor < 0 { return conclude(entry, .failed, now) }
+    let probe = Probe(
+      descriptor: descriptor, deadline: now + LoadBalancerRuntime.microseconds(entry.check.timeout))
+    entry.probe = probe
+    probes[descriptor] = entry
+    let flags = GATE_EPOLLIN | GATE_EPOLLOUT | GATE_EPOLLRDHUP | GATE_EPOLLET
+    if gate_epoll_add(poll, descriptor, flags, token(descriptor)) < 0 { conclude(entry, .failed, now) }
+  }
+
+  /// An event on a probe's descriptor.
+  func handle(_ descriptor: Int32, now: UInt64) {
+    guard let entry = probes[descriptor], let probe = entry.probe else { return }
+    if !probe.hasSent {
+      if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now) }
+      if entry.check.probe == .tcp { return conclude(entry, .passed, now) }
+      let path = entry.check.path.hasPrefix("/") ? entry.check.path : "/" + entry.check.path
+      let request = Array(
+        ("GET \(path) HTTP/1.1\r\nHost: \(entry.target.address):\(entry.target.port)\r\nConnection: close\r\n"
+          + "User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n").utf8)
+      let sent = gate_send(descriptor, request, request.count)
+      if sent == -Int(EAGAIN) { return }
+      if sent != request.count { return conclude(entry, .failed, now) }
+      probe.hasSent = true
+    }
+    readAnswer(entry, probe, now)
+  }
+
+  private func readAnswer(_ entry: Entry, _ probe: Probe, _ now: UInt64) {
+    var buffer = [UInt8](repeating: 0, count: 1024)
+    while true {
+      let count = gate_recv(probe.descriptor, &buffer, buffer.count)
+      if count == -Int(EAGAIN) { return }
+      if count > 0 { probe.answer += buffer[0..<count] }
+      let status = probe.answer.withUnsafeBufferPointer { bytes -> Int? in
+        guard let base = bytes.baseAddress else { return nil }
+        switch head.parseResponse(base, bytes.count) {
+        case .complete: return head.status
+        case .incomplete: return nil
+        case .refused: return -1
+        }
+      }
+      if let status, status > 0 {
+        return conclude(entry, entry.matcher.contains(status) ? .passed : .wrongStatus(status), now)
+      }
+      if count <= 0 || status == -1 || probe.answer.count > Self.answerMax { return conclude(entry, .failed, now) }
+    }
+  }
+
+  private func conclude(_ entry: Entry, _ outcome: ProbeOutcome, _ now: UInt64) {
+    endProbe(entry)
+    let before = entry.health
+    if outcome == .passed || !entry.isExtra {
+      entry.health.take(
+        outcome, healthyThreshold: entry.check.healthyThreshold, unhealthyThreshold: entry.check.unhealthyThreshold)
+    }
+    if entry.health.state != before.state {
+      verdicts.append((entry.key, entry.health.state == .healthy))
+      changed.insert(entry.key)
+    } else if entry.health.reason != before.reason || entry.health.description != before.description {
+      changed.insert(entry.key)
+    }
+    // A new target that does not answer yet is asked again soon, so that a start takes no whole interval.
+    if entry.health.state == .initial {
+      entry.nextProbe = min(entry.nextProbe, now + LoadBalancerRuntime.microseconds(min(entry.check.interval, 0.25)))
+    }
+  }
+
+  private func endProbe(_ entry: Entry) {
+    guard let probe = entry.probe else { return }
+    probes[probe.descriptor] = nil
+    entry.probe = nil
+    close(probe.descriptor)
+  }
+}

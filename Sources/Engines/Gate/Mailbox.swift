@@ -1,0 +1,89 @@
+// How the control thread and the loops talk: values through a locked list, and an eventfd that wakes the receiver.
+import CLinux
+import GateProtocol
+import Glibc
+import Synchronization
+
+/// A queue with one receiver, which waits for `descriptor` to become readable.
+final class Mailbox<Message: Sendable>: Sendable {
+  let descriptor: Int32
+  private let messages = Mutex<[Message]>([])
+
+  init() throws(GateFailure) {
+    descriptor = gate_eventfd()
+    if descriptor < 0 { throw GateFailure("eventfd", code: -descriptor) }
+  }
+
+  deinit { close(descriptor) }
+
+  func post(_ message: Message) {
+    messages.withLock { $0.append(message) }
+    var one: UInt64 = 1
+    _ = write(descriptor, &one, 8)
+  }
+
+  func take() -> [Message] {
+    var count: UInt64 = 0
+    _ = read(descriptor, &count, 8)
+    return messages.withLock { list in
+      defer { list = [] }
+      return list
+    }
+  }
+}
+
+/// A system call that failed where the Gate cannot go on.
+public struct GateFailure: Error, CustomStringConvertible, Sendable {
+  public let what: String
+  public let code: Int32
+
+  init(_ what: String, code: Int32) {
+    self.what = what
+    self.code = code
+  }
+
+  public var description: String { "\(what): \(String(cString: strerror(code)))" }
+}
+
+/// A target, over all threads.
+struct TargetKey: Hashable, Sendable {
+  var group: String
+  var address: SocketAddress
+}
+
+/// What the control thread tells a loop.
+enum LoopMessage: Sendable {
+  /// Serve this. Descriptors of listeners and endpoints by id; which targets are healthy.
+  case configure(GateSnapshot, listeners: [String: BoundSocket], endpoints: [String: BoundSocket], healthy: Set<TargetKey>)
+  case health([(TargetKey, Bool)])
+  /// Requests in flight to this target have had their time.
+  case expire(TargetKey)
+  case report
+  /// Take no new connections, finish what is in flight, end at the latest after these seconds.
+  case drain(seconds: Double)
+}
+
+/// What a loop tells the control thread.
+enum ControlMessage: Sendable {
+  case configured(loop: Int)
+  case report(loop: Int, LoopReport)
+  case ended(loop: Int)
+  case failed(loop: Int, String)
+  /// Drain and end.
+  case stop
+}
+
+/// A listening socket and where it is bound.
+struct BoundSocket: Sendable {
+  var descriptor: Int32
+  var address: UInt32
+  var port: UInt16
+}
+
+/// The counters of one loop.
+struct LoopReport: Sendable {
+  var loadBalancers: [GateStatistics.LoadBalancer] = []
+  var targetGroups: [GateStatistics.TargetGroup] = []
+  var targets: [GateStatistics.Target] = []
+  var endpoints: [GateStatistics.Endpoint] = []
+}

@@ -1,0 +1,63 @@
+// Whether a snapshot makes sense, before anything of it is applied.
+import GateProtocol
+
+enum SnapshotCheck {
+  /// Throws `GateError.invalidSnapshot` with the first contradiction found.
+  static func check(_ snapshot: GateSnapshot) throws(GateError) {
+    var groups: Set<String> = []
+    for group in snapshot.targetGroups {
+      if !groups.insert(group.id).inserted { throw .invalidSnapshot("two target groups have the id \(group.id)") }
+      for target in group.targets {
+        if IPv4.parse(target.address) == nil || target.port == 0 {
+          throw .invalidSnapshot("target group \(group.id): \(target.address):\(target.port) is not an address")
+        }
+      }
+    }
+    var balancers: Set<String> = []
+    var listeners: Set<String> = []
+    for balancer in snapshot.loadBalancers {
+      if !balancers.insert(balancer.id).inserted {
+        throw .invalidSnapshot("two load balancers have the id \(balancer.id)")
+      }
+      if IPv4.parse(balancer.address) == nil {
+        throw .invalidSnapshot("load balancer \(balancer.id): \(balancer.address) is not an IPv4 address")
+      }
+      for listener in balancer.listeners {
+        if !listeners.insert(listener.id).inserted { throw .invalidSnapshot("two listeners have the id \(listener.id)") }
+        try check(listener, groups)
+      }
+    }
+    var endpoints: Set<String> = []
+    for endpoint in snapshot.endpoints {
+      if !endpoints.insert(endpoint.id).inserted { throw .invalidSnapshot("two endpoints have the id \(endpoint.id)") }
+      for backend in endpoint.backends where IPv4.parse(backend.address) == nil || backend.port == 0 {
+        throw .invalidSnapshot("endpoint \(endpoint.id): \(backend.address):\(backend.port) is not an address")
+      }
+    }
+  }
+
+  private static func check(_ listener: GateSnapshot.Listener, _ groups: Set<String>) throws(GateError) {
+    for action in [listener.defaultAction] + listener.rules.map(\.action) {
+      switch action {
+      case .forward(let weighted):
+        for entry in weighted where !groups.contains(entry.targetGroup) {
+          throw .invalidSnapshot("listener \(listener.id) forwards to \(entry.targetGroup), which is not there")
+        }
+      case .redirect(let redirect):
+        if redirect.statusCode != 301 && redirect.statusCode != 302 {
+          throw .invalidSnapshot("listener \(listener.id) redirects with status \(redirect.statusCode)")
+        }
+        let parts = [redirect.scheme, redirect.host, redirect.port, redirect.path, redirect.query]
+        if parts.contains(where: hasControlCharacters) {
+          throw .invalidSnapshot("listener \(listener.id) redirects to a text with control characters")
+        }
+      case .fixedResponse(let response):
+        if !(200...599).contains(response.statusCode) || hasControlCharacters(response.contentType) {
+          throw .invalidSnapshot("listener \(listener.id) has an impossible fixed response")
+        }
+      }
+    }
+  }
+
+  private static func hasControlCharacters(_ text: String) -> Bool { text.utf8.contains { $0 < 0x20 || $0 == 0x7F } }
+}

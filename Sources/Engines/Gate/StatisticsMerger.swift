@@ -1,0 +1,89 @@
+// The counters of all loops, added up.
+import GateProtocol
+
+/// Adds the reports of loops.
+struct StatisticsMerger {
+  private var balancers: [String: GateStatistics.LoadBalancer] = [:]
+  private var groups: [String: GateStatistics.TargetGroup] = [:]
+  private var targets: [String: GateStatistics.Target] = [:]
+  private var endpoints: [String: GateStatistics.Endpoint] = [:]
+
+  mutating func add(_ report: LoopReport) {
+    for item in report.loadBalancers { balancers[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.targetGroups { groups[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.targets {
+      targets[
+        Self.key(item.targetGroup, item.address, item.port),
+        default: .init(targetGroup: item.targetGroup, address: item.address, port: item.port)
+      ].add(item)
+    }
+    for item in report.endpoints { endpoints[item.id, default: .init(id: item.id)].add(item) }
+  }
+
+  private static func key(_ group: String, _ address: String, _ port: UInt16) -> String { "\(address):\(port) \(group)" }
+
+  /// The sums, in the order of the snapshot.
+  func statistics(time: Double, workerStartedAt: Double, in snapshot: GateSnapshot) -> GateStatistics {
+    GateStatistics(
+      time: time, workerStartedAt: workerStartedAt,
+      loadBalancers: snapshot.loadBalancers.compactMap { balancers[$0.id] },
+      targetGroups: snapshot.targetGroups.compactMap { groups[$0.id] },
+      targets: snapshot.targetGroups.flatMap { group in
+        group.targets.compactMap { targets[Self.key(group.id, $0.address, $0.port)] }
+      },
+      endpoints: snapshot.endpoints.compactMap { endpoints[$0.id] })
+  }
+}
+
+extension GateStatistics.Codes {
+  fileprivate mutating func add(_ other: Self) {
+    code2xx += other.code2xx
+    code3xx += other.code3xx
+    code4xx += other.code4xx
+    code5xx += other.code5xx
+  }
+}
+
+extension GateStatistics.LoadBalancer {
+  fileprivate mutating func add(_ other: Self) {
+    requests += other.requests
+    target.add(other.target)
+    elb.add(other.elb)
+    clientAborts += other.clientAborts
+    newConnections += other.newConnections
+    activeConnections += other.activeConnections
+    requestBytes += other.requestBytes
+    responseBytes += other.responseBytes
+  }
+}
+
+extension GateStatistics.TargetGroup {
+  fileprivate mutating func add(_ other: Self) {
+    requests += other.requests
+    target.add(other.target)
+    connectionErrors += other.connectionErrors
+    activeRequests += other.activeRequests
+    latency.merge(other.latency)
+  }
+}
+
+extension GateStatistics.Target {
+  fileprivate mutating func add(_ other: Self) {
+    requests += other.requests
+    code5xx += other.code5xx
+    connectionErrors += other.connectionErrors
+    activeRequests += other.activeRequests
+    connections += other.connections
+    latency.merge(other.latency)
+  }
+}
+
+extension GateStatistics.Endpoint {
+  fileprivate mutating func add(_ other: Self) {
+    connections += other.connections
+    activeConnections += other.activeConnections
+    refused += other.refused
+    bytesIn += other.bytesIn
+    bytesOut += other.bytesOut
+  }
+}

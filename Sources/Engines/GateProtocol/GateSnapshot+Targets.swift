@@ -1,0 +1,123 @@
+// Where the Gate sends what it takes in: target groups of load balancers, and plain TCP endpoints.
+
+extension GateSnapshot {
+  /// A target group, its targets and how their health is found out.
+  public struct TargetGroup: Codable, Sendable, Equatable {
+    public enum Algorithm: String, Codable, Sendable {
+      case roundRobin = "round_robin"
+      case leastOutstandingRequests = "least_outstanding_requests"
+    }
+
+    /// Unique text by which actions, health and statistics name it.
+    public var id: String
+    public var targets: [Target]
+    public var healthCheck: HealthCheck
+    public var algorithm: Algorithm
+    /// Seconds that requests in flight may go on after their target began draining.
+    public var deregistrationDelay: Double
+    /// Seconds during which a target that became healthy is given a growing share; 0 for none.
+    public var slowStart: Double
+
+    public init(
+      id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),
+      algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0
+    ) {
+      self.id = id
+      self.targets = targets
+      self.healthCheck = healthCheck
+      self.algorithm = algorithm
+      self.deregistrationDelay = deregistrationDelay
+      self.slowStart = slowStart
+    }
+  }
+
+  /// A target: an IPv4 address and a port.
+  public struct Target: Codable, Sendable, Equatable, Hashable {
+    public enum State: String, Codable, Sendable { case registered, draining }
+
+    public var address: String
+    public var port: UInt16
+    /// A draining target gets no new requests; those in flight finish within the deregistration delay.
+    public var state: State
+
+    public init(address: String, port: UInt16, state: State = .registered) {
+      self.address = address
+      self.port = port
+      self.state = state
+    }
+  }
+
+  /// How the health of targets is probed (ELBv2 `CreateTargetGroup`).
+  public struct HealthCheck: Codable, Sendable, Equatable {
+    public enum Probe: String, Codable, Sendable {
+      case http, tcp
+      /// No probing: every registered target counts as healthy.
+      case none
+    }
+
+    public var probe: Probe
+    public var path: String
+    /// The port to probe; nil is `traffic-port`.
+    public var port: UInt16?
+    /// Seconds between two probes of a target.
+    public var interval: Double
+    /// Seconds until a probe without an answer has failed.
+    public var timeout: Double
+    public var healthyThreshold: Int
+    public var unhealthyThreshold: Int
+    /// Status codes that are well: `200`, `200,202`, `200-399`.
+    public var matcher: String
+
+    public init(
+      probe: Probe = .http, path: String = "/", port: UInt16? = nil, interval: Double = 30, timeout: Double = 5,
+      healthyThreshold: Int = 5, unhealthyThreshold: Int = 2, matcher: String = "200"
+    ) {
+      self.probe = probe
+      self.path = path
+      self.port = port
+      self.interval = interval
+      self.timeout = timeout
+      self.healthyThreshold = healthyThreshold
+      self.unhealthyThreshold = unhealthyThreshold
+      self.matcher = matcher
+    }
+  }
+
+  /// A port whose connections are passed on byte for byte: database writer and reader, cache endpoints.
+  public struct TCPEndpoint: Codable, Sendable, Equatable {
+    /// Unique in the snapshot. An endpoint that keeps its id, address and port keeps its socket.
+    public var id: String
+    /// As for a load balancer.
+    public var address: String
+    /// As for a listener: 0 lets the system pick, a refused port falls back to a picked one.
+    public var port: UInt16
+    /// New connections go to these in turn; one that refuses is passed over.
+    public var backends: [Backend]
+    /// Close a backend's connections the moment it is removed (failover); otherwise they live on.
+    public var closesConnectionsOfRemovedBackends: Bool
+    /// Seconds that a new connection waits while there is no backend or all refuse, before it is closed.
+    public var waitForBackend: Double
+
+    public init(
+      id: String, address: String, port: UInt16, backends: [Backend] = [],
+      closesConnectionsOfRemovedBackends: Bool = true, waitForBackend: Double = 0
+    ) {
+      self.id = id
+      self.address = address
+      self.port = port
+      self.backends = backends
+      self.closesConnectionsOfRemovedBackends = closesConnectionsOfRemovedBackends
+      self.waitForBackend = waitForBackend
+    }
+  }
+
+  public struct Backend: Codable, Sendable, Equatable, Hashable {
+    public var address: String
+    public var port: UInt16
+
+    public init(address: String, port: UInt16) {
+      self.address = address
+      self.port = port
+    }
+  }
+}

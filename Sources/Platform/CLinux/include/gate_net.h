@@ -1,0 +1,113 @@
+#pragma once
+// What the Gate asks of Linux, in shapes that Swift imports well. Results below zero are negated errno values.
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+static const uint32_t GATE_EPOLLIN = 0x001;
+static const uint32_t GATE_EPOLLOUT = 0x004;
+static const uint32_t GATE_EPOLLERR = 0x008;
+static const uint32_t GATE_EPOLLHUP = 0x010;
+static const uint32_t GATE_EPOLLRDHUP = 0x2000;
+static const uint32_t GATE_EPOLLEXCLUSIVE = 1u << 28;
+static const uint32_t GATE_EPOLLET = 1u << 31;
+
+/// Adds a descriptor to an epoll instance under a token.
+int gate_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t token);
+int gate_epoll_remove(int epoll, int descriptor);
+int gate_epoll_create(void);
+int gate_eventfd(void);
+
+static inline int gate_epoll_wait(int epoll, struct epoll_event *_Nonnull events, int capacity, int timeout_ms) {
+  int count = epoll_wait(epoll, events, capacity, timeout_ms);
+  return count < 0 ? -errno : count;
+}
+
+static inline uint64_t gate_event_token(const struct epoll_event *_Nonnull events, int index) {
+  return events[index].data.u64;
+}
+
+static inline uint32_t gate_event_flags(const struct epoll_event *_Nonnull events, int index) {
+  return events[index].events;
+}
+
+static inline ssize_t gate_recv(int descriptor, void *_Nonnull bytes, size_t count) {
+  ssize_t result = recv(descriptor, bytes, count, 0);
+  return result < 0 ? -errno : result;
+}
+
+static inline ssize_t gate_send(int descriptor, const void *_Nonnull bytes, size_t count) {
+  ssize_t result = send(descriptor, bytes, count, MSG_NOSIGNAL);
+  return result < 0 ? -errno : result;
+}
+
+/// Two pieces in one packet.
+static inline ssize_t gate_send2(
+    int descriptor, const void *_Nonnull first, size_t first_count, const void *_Nonnull second, size_t second_count) {
+  struct iovec pieces[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+  ssize_t result = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+  return result < 0 ? -errno : result;
+}
+
+/// Whether a connection without anything to read is still open: 1, or 0 when closed or when bytes wait.
+int gate_is_quiet(int descriptor);
+
+/// Microseconds of the monotonic clock.
+static inline uint64_t gate_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
+}
+
+/// Microseconds since 1970.
+static inline uint64_t gate_wall(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_REALTIME, &time);
+  return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
+}
+
+/// A listening TCP socket; the address is in host byte order, the bound port is written back.
+int gate_listen(uint32_t address, uint16_t port, uint16_t *_Nonnull bound);
+/// The next connection of a listening socket, non-blocking, with TCP_NODELAY.
+int gate_accept(int listener, uint32_t *_Nonnull address, uint16_t *_Nonnull port);
+/// Begins a connection; 1 is written to `pending` when it is not yet established.
+int gate_connect(uint32_t address, uint16_t port, int *_Nonnull pending);
+/// The pending error of a socket (0 when connected).
+int gate_socket_error(int descriptor);
+/// The address and port that a listening socket has.
+int gate_local_name(int descriptor, uint32_t *_Nonnull address, uint16_t *_Nonnull port);
+/// Closes with a reset rather than an orderly end.
+void gate_reset(int descriptor);
+
+/// A listening Unix stream socket with mode 0600. An old socket file is replaced.
+int gate_unix_listen(const char *_Nonnull path);
+/// The next Unix connection, non-blocking.
+int gate_unix_accept(int listener);
+
+/// A pair of connected packet sockets, the second of which an executed child inherits.
+int gate_channel(int *_Nonnull parent, int *_Nonnull child);
+/// Sends a packet, with a descriptor unless that is below zero.
+int gate_channel_send(int channel, const char *_Nonnull bytes, size_t count, int descriptor);
+/// Receives a packet; a descriptor that came along (or -1) is written to `descriptor`. 0 is the end.
+ssize_t gate_channel_receive(int channel, char *_Nonnull bytes, size_t capacity, int *_Nonnull descriptor);
+
+/// Starts this program again with the given arguments (ended by NULL), signals unblocked, descriptors close-on-exec
+/// except `inherited`. The child dies with its parent (SIGTERM). Returns its process id.
+int gate_spawn_self(char *const _Nullable *_Nonnull arguments, int inherited);
+/// Blocks SIGTERM, SIGINT and SIGCHLD in this thread and returns a descriptor that reports them.
+int gate_signals(void);
+/// The next signal of that descriptor, or 0.
+int gate_next_signal(int descriptor);
+/// Reaps the child if it has ended: its process id and wait status, or 0.
+int gate_reap(int process, int *_Nonnull status);
+/// Raises the limit of open files to the hard limit.
+void gate_raise_file_limit(void);
+/// Asks for little memory of the allocator: one arena, early trimming.
+void gate_tune_allocator(void);
