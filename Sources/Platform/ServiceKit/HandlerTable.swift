@@ -14,6 +14,9 @@ public struct ResourceAccess: Sendable {
   public var kind: Kind
   /// Condition keys that the service adds, such as `kms:ViaService` or `s3:prefix`.
   public var context: [String: [String]]
+  /// Principals (ARNs, or a service's host name) to whom a grant of the KMS key gives just this call: its operation and
+  /// its encryption context fit. Who is named here needs no policy; explicit denials still hold.
+  public var grants: [String] = []
 
   public enum Kind: Sendable {
     case ordinary
