@@ -219,7 +219,7 @@ list TagList Tag min=1 max=50
 str TagValue min=0 max=256 pat=[\p{L}\p{Z}\p{N}_.:\/=+\-@]*
 list ValidationEmailList String
 str ValidationMethod enum=EMAIL|DNS|HTTP
-struct AccessDeniedException code=AccessDeniedException status=400
+struct AccessDeniedException code=AccessDeniedException status=400 msg=Message
 struct ConflictException code=ConflictException status=400
 struct InvalidArgsException code=InvalidArgsException status=400
 struct InvalidArnException code=InvalidArnException status=400

@@ -308,13 +308,13 @@ m ResourceARN AmazonResourceName !
 m TagKeys TagKeyList !
 struct UntagResourceResponse
 str XmlString pat=[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*
-struct ConcurrentUpdateException code=ConcurrentUpdateException status=400
-struct FailedResourceAccessException code=FailedResourceAccessException status=400
-struct InternalServiceException code=InternalServiceException status=400
-struct InvalidNextTokenException code=InvalidNextTokenException status=400
-struct LimitExceededException code=LimitExceededException status=400
-struct ObjectNotFoundException code=ObjectNotFoundException status=400
-struct ResourceNotFoundException code=ResourceNotFoundException status=400
-struct TooManyTagsException code=TooManyTagsException status=400
-struct ValidationException code=ValidationException status=400
+struct ConcurrentUpdateException code=ConcurrentUpdateException status=400 msg=Message
+struct FailedResourceAccessException code=FailedResourceAccessException status=400 msg=Message
+struct InternalServiceException code=InternalServiceException status=400 msg=Message
+struct InvalidNextTokenException code=InvalidNextTokenException status=400 msg=Message
+struct LimitExceededException code=LimitExceededException status=400 msg=Message
+struct ObjectNotFoundException code=ObjectNotFoundException status=400 msg=Message
+struct ResourceNotFoundException code=ResourceNotFoundException status=400 msg=Message
+struct TooManyTagsException code=TooManyTagsException status=400 msg=Message
+struct ValidationException code=ValidationException status=400 msg=Message
 """#

@@ -348,8 +348,8 @@ m TagKeys TagKeyList !
 struct UntagResourceOutput
 list Values DatapointValue
 struct ConcurrentModificationException code=ConcurrentModificationException status=429
-struct ConflictException code=ConflictException status=409
-struct InternalServiceFault code=InternalServiceError status=500
+struct ConflictException code=ConflictException status=409 msg=Message
+struct InternalServiceFault code=InternalServiceError status=500 msg=Message
 struct InvalidFormatFault code=InvalidFormat status=400
 struct InvalidNextToken code=InvalidNextToken status=400
 struct InvalidParameterCombinationException code=InvalidParameterCombination status=400

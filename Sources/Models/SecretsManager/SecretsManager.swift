@@ -359,16 +359,16 @@ struct ValidationErrorsEntry
 m CheckName NameType
 m ErrorMessage ErrorMessage
 list ValidationErrorsType ValidationErrorsEntry
-struct DecryptionFailure code=DecryptionFailure status=400
-struct EncryptionFailure code=EncryptionFailure status=400
-struct InternalServiceError code=InternalServiceError status=500 fault
-struct InvalidNextTokenException code=InvalidNextTokenException status=400
-struct InvalidParameterException code=InvalidParameterException status=400
-struct InvalidRequestException code=InvalidRequestException status=400
-struct LimitExceededException code=LimitExceededException status=400
-struct MalformedPolicyDocumentException code=MalformedPolicyDocumentException status=400
-struct PreconditionNotMetException code=PreconditionNotMetException status=400
-struct PublicPolicyException code=PublicPolicyException status=400
-struct ResourceExistsException code=ResourceExistsException status=400
-struct ResourceNotFoundException code=ResourceNotFoundException status=400
+struct DecryptionFailure code=DecryptionFailure status=400 msg=Message
+struct EncryptionFailure code=EncryptionFailure status=400 msg=Message
+struct InternalServiceError code=InternalServiceError status=500 fault msg=Message
+struct InvalidNextTokenException code=InvalidNextTokenException status=400 msg=Message
+struct InvalidParameterException code=InvalidParameterException status=400 msg=Message
+struct InvalidRequestException code=InvalidRequestException status=400 msg=Message
+struct LimitExceededException code=LimitExceededException status=400 msg=Message
+struct MalformedPolicyDocumentException code=MalformedPolicyDocumentException status=400 msg=Message
+struct PreconditionNotMetException code=PreconditionNotMetException status=400 msg=Message
+struct PublicPolicyException code=PublicPolicyException status=400 msg=Message
+struct ResourceExistsException code=ResourceExistsException status=400 msg=Message
+struct ResourceNotFoundException code=ResourceNotFoundException status=400 msg=Message
 """#
