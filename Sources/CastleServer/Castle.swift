@@ -59,7 +59,7 @@ public final class Castle: Sendable {
     let key = AccessKey(
       id: owner.accessKeyID, secret: owner.secretAccessKey, principal: .root(account: configuration.account))
     services = try Services(environment, owner: key, gate: gate, supervisor: supervisor)
-    dispatcher = Dispatcher(services: services.all, authority: services.iam)
+    dispatcher = Dispatcher(services: services.all, authority: services.authority)
     environment.connect(invoker: dispatcher)
   }
 
@@ -73,7 +73,7 @@ public final class Castle: Sendable {
       environment: environment, dispatcher: dispatcher,
       admission: Admission(
         isPermissive: configuration.admission == .permissive, ownerAccount: configuration.account,
-        authority: services.iam),
+        authority: services.authority),
       routes: controlRoutes(), token: owner.token)
     let edge = EdgeServer(
       configuration: .init(host: configuration.host, port: configuration.port, tls: tls), chain: chain, logger: logger)

@@ -1,69 +1,25 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
-import ACMService
-import ApplicationAutoScalingService
-import CloudFormationService
-import CloudWatchLogsService
-import CloudWatchService
 import EC2Service
-import ECRService
-import ECSService
-import ELBv2Service
-import ElastiCacheService
 import GateProtocol
-import IAMService
 import KMSService
-import RDSService
-import Route53Service
-import S3Service
-import SecretsManagerService
 import ServiceKit
-import ShieldService
 import Store
 import Supervisor
-import Tasks
-import WAFv2Service
 
 /// All services of a castle, made once over one environment.
 struct Services: Sendable {
-  let iam: IAMService
-  let ecs: ECSService
+  let authority: any Authority
   let all: [any AWSService]
 
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
-    let types: [any AWSService.Type] = [
-      IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self,
-      EC2Service.self, ELBv2Service.self, ECSService.self, RDSService.self, ElastiCacheService.self,
-      Route53Service.self, ECRService.self, CloudWatchService.self, ApplicationAutoScalingService.self,
-      ShieldService.self, WAFv2Service.self, ACMService.self, CloudFormationService.self,
-    ]
+    let types: [any AWSService.Type] = [KMSService.self, EC2Service.self]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
 
   init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
-    iam = IAMService(environment, owner: owner)
-    ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
-    var services: [any AWSService] = [
-      iam,
-      KMSService(environment),
-      SecretsManagerService(environment),
-      try S3Service(environment),
-      try CloudWatchLogsService(environment),
-      EC2Service(environment),
-      ELBv2Service(environment, gate: gate),
-      ecs,
-      RDSService(environment, supervisor: supervisor, gate: gate),
-      ElastiCacheService(environment, supervisor: supervisor, gate: gate),
-      Route53Service(environment),
-      ECRService(environment),
-      CloudWatchService(environment),
-      ApplicationAutoScalingService(environment),
-      ShieldService(environment),
-      WAFv2Service(environment),
-      ACMService(environment),
-    ]
-    services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
-    all = services
+    authority = OpenAuthority()
+    all = [KMSService(environment), EC2Service(environment)]
   }
 }

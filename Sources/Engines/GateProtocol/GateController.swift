@@ -30,17 +30,29 @@ public actor GateController {
   private var listeners: [UInt64: AsyncStream<GateEvent>.Continuation] = [:]
   private var nextListener: UInt64 = 0
 
-  /// - Parameter socketPath: where castle-gate listens.
-  public init(socketPath: String) { self.socketPath = socketPath }
+  /// Services whose parts have not been set yet. Until they are, nothing is applied: a control plane that has just
+  /// started must not take from a running Gate what it has not read yet.
+  private var awaited: Set<String>
+
+  /// - Parameters:
+  ///   - socketPath: where castle-gate listens.
+  ///   - awaiting: the services that must each have set a part before the first snapshot is applied.
+  public init(socketPath: String, awaiting: Set<String> = []) {
+    self.socketPath = socketPath
+    awaited = awaiting
+  }
 
   /// Sets what the named service wants and applies it. Returns where everything is bound.
   /// Throws `GateError.disconnected` when the Gate is away; the part is kept and applied when it comes back.
+  /// Nil while other services' parts are still awaited; the part is then applied with theirs.
   @discardableResult
-  public func set(_ part: Part, for service: String) async throws -> GateStatus {
+  public func set(_ part: Part, for service: String) async throws -> GateStatus? {
+    awaited.remove(service)
     if parts[service] != part || status == nil {
       parts[service] = part
       revision += 1
     }
+    guard awaited.isEmpty else { return nil }
     return try await flush()
   }
 
@@ -69,7 +81,7 @@ public actor GateController {
       do {
         let client = try connected()
         let events = try await client.events()
-        if revision > 0 { _ = try await flush() }
+        if revision > 0, awaited.isEmpty { _ = try await flush() }
         await withTaskCancellationHandler {
           for await event in events { publish(event) }
         } onCancel: {
