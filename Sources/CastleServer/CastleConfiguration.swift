@@ -26,8 +26,6 @@ public struct CastleConfiguration: Sendable {
   public var admission = Admission.permissive
   /// Folder of castle-gate, castle-shim; nil looks beside the running program.
   public var helperDirectory: String?
-  /// Where the task commands of the stack are run from, when they name no folder.
-  public var projectDirectory: String?
   public var clock: any CastleClock = SystemClock()
 
   public init(stateDirectory: String) { self.stateDirectory = stateDirectory }

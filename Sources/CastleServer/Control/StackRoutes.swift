@@ -34,7 +34,7 @@ extension Castle {
       {
         throw AWSError(
           "AlreadyExistsException",
-          "The stack \(wanted.stackName) failed to be created before (\(existing.stackStatus)); castle destroy removes it.")
+          "The stack \(wanted.stackName) failed to be created before (\(existing.stackStatus ?? "")); castle destroy removes it.")
       }
       do {
         let updated = try await call.invoke(

@@ -49,7 +49,12 @@ struct Destroy: AsyncParsableCommand {
     }
     let daemon = Daemon(stateDirectory: state)
     // A castle that does not run may have left engines behind (its control plane was killed): it is started to end them.
-    let client = try await daemon.running() ?? daemon.start(["--port", "0"])
+    let client: CastleClient
+    if let running = try daemon.running() {
+      client = running
+    } else {
+      client = try await daemon.start(["--port", "0"])
+    }
     var progress = Progress()
     progress.show("removing")
     try await client.call("POST", "/stop", ["mode": "destroy"])

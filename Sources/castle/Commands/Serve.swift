@@ -12,7 +12,6 @@ struct Serve: AsyncParsableCommand {
   @Option var host = "127.0.0.1"
   @Option var port = 4566
   @Option var region = "us-east-1"
-  @Option var project: String?
   @Option var admission: String = "strict"
 
   func run() async throws {
@@ -20,7 +19,6 @@ struct Serve: AsyncParsableCommand {
     configuration.host = host
     configuration.port = port
     configuration.region = region
-    configuration.projectDirectory = project
     configuration.admission = CastleConfiguration.Admission(rawValue: admission) ?? .strict
     try await ServerRun.run(configuration) { _ in }
   }

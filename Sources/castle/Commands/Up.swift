@@ -31,14 +31,16 @@ struct Up: AsyncParsableCommand {
     var progress = Progress()
     let daemon = Daemon(stateDirectory: state)
     progress.show("starting the control plane")
-    let client =
-      try await daemon.running()
-      ?? daemon.start(["--port", "\(port)", "--region", app.blueprint.region, "--project", app.directory])
+    let client: CastleClient
+    if let running = try daemon.running() {
+      client = running
+    } else {
+      client = try await daemon.start(["--port", "\(port)", "--region", app.blueprint.region])
+    }
     progress.show("deploying \(app.blueprint.name)")
-    let template = try app.blueprint.template(projectDirectory: app.directory)
+    let template = try app.blueprint.template(.json, directory: app.directory)
     let body: JSONValue = [
       "stackName": .string(app.blueprint.name), "template": .string(template),
-      "parameters": .object(app.blueprint.localParameters.mapValues { .string($0) }),
     ]
     let deployed = try await client.call("POST", "/deploy", body: Array(body.description.utf8))
     let report = try await follow(client, app, &progress)

@@ -11,8 +11,7 @@ struct Validate: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let app = try castle.app()
-    _ = try app.blueprint.template()
+    _ = try castle.app()
     print(output.json ? #"{"valid":true}"# : "\(castle.file) is well")
   }
 }
@@ -32,7 +31,8 @@ struct CloudFormationExport: ParsableCommand {
   @Option(name: .shortAndLong, help: "Write to a file instead of standard output.") var output: String?
 
   func run() throws {
-    let template = try castle.app().blueprint.template()
+    let app = try castle.app()
+    let template = try app.blueprint.template(.yaml, directory: app.directory)
     if let output {
       try template.write(toFile: output, atomically: true, encoding: .utf8)
       print("wrote \(output)")

@@ -19,8 +19,8 @@ struct App {
     }
     do {
       blueprint = try Blueprint.parse(String(decoding: data, as: UTF8.self))
-    } catch let errors as BlueprintErrors {
-      throw Complaint(errors.errors.map { "\(file):\($0)" }.joined(separator: "\n"))
+    } catch {
+      throw Complaint(error.problems.map { "\(file):\($0)" }.joined(separator: "\n"))
     }
   }
 }
