@@ -17,7 +17,7 @@ struct Exchange: Sendable {
   /// Runs the chain and writes its answer.
   func respond(_ chain: RequestChain, _ writer: consuming ResponseWriter) async throws {
     let incoming = Incoming(
-      head: head, authority: request.head.authority, body: request.body, isTLS: isTLS, source: source,
+      head: head, authority: request.head.authority, body: request.body, isTLS: try await isTLS, source: source,
       declaredLength: request.headers[.contentLength].flatMap { Int($0) })
     let expectsContinue = request.headers[.expect]?.lowercased() == "100-continue"
     let answer = await chain.answer(incoming)
@@ -62,8 +62,13 @@ struct Exchange: Sendable {
     if finished.closesConnection { try await channel.close() }
   }
 
+  /// Asked on the channel's own loop, which alone may look at the pipeline.
   private var isTLS: Bool {
-    (try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
+    get async throws {
+      try await channel.eventLoop.submit {
+        (try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
+      }.get()
+    }
   }
 
   private var source: String { channel.remoteAddress?.ipAddress ?? "127.0.0.1" }
