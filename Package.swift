@@ -64,7 +64,7 @@ func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency
 let services: [Target] = [
   service("ACM", [x509, crypto]),
   service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
-  service("CloudFormation", calls: ["S3", "IAM", "STS"], ["Templates"]),
+  service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
   service("CloudWatch"),
   service("CloudWatchLogs", calls: ["KMS"], ["LogStore"]),
   service("EC2"),

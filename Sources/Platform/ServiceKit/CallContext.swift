@@ -84,4 +84,8 @@ public struct CallContext: Sendable {
 public protocol Invoker: Sendable {
   /// Validates, authorises and runs an operation.
   func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I, _ call: CallContext) async throws -> O
+  /// The same for an operation whose body streams in, out, or both.
+  func invokeStreaming<I, O>(
+    _ operation: APIOperation<I, O>, _ input: I, _ body: RequestBody, _ call: CallContext
+  ) async throws -> (O, ResponseBody?)
 }

@@ -62,4 +62,11 @@ public struct Dispatcher: Invoker {
   public func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I, _ call: CallContext) async throws -> O {
     O(wireMembers: try await run(operation.service, operation.name, input.wireMembers, call).output)
   }
+
+  public func invokeStreaming<I, O>(
+    _ operation: APIOperation<I, O>, _ input: I, _ body: RequestBody, _ call: CallContext
+  ) async throws -> (O, ResponseBody?) {
+    let (output, stream) = try await run(operation.service, operation.name, input.wireMembers, body: body, call)
+    return (O(wireMembers: output), stream)
+  }
 }

@@ -2,6 +2,7 @@
 
 import AWSCore
 import AWSWire
+import Synchronization
 
 /// What a call touches, for IAM.
 public struct ResourceAccess: Sendable {
@@ -102,6 +103,17 @@ public struct ResponseBody: Sendable {
 
   public init(_ bytes: [UInt8]) {
     self.init(length: bytes.count) { try await $0(bytes[...]) }
+  }
+
+  /// The whole body.
+  /// - Throws: `AWSError` when it is longer than `limit` bytes.
+  public func collect(limit: Int) async throws -> [UInt8] {
+    guard length <= limit else {
+      throw AWSError("RequestEntityTooLarge", "The body is longer than \(limit) bytes.", status: 413)
+    }
+    let all = Mutex<[UInt8]>([])
+    try await write { chunk in all.withLock { $0 += chunk } }
+    return all.withLock { $0 }
   }
 }
 

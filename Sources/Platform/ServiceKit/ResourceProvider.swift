@@ -25,6 +25,9 @@ public struct ResourceContext: Sendable {
   public var tags: [String: String]
   /// The call that the stack makes for whoever asked for it.
   public var call: CallContext
+  /// What becomes of the resource when it is removed: `Snapshot` asks for a last copy of its data. `Retain` never comes
+  /// to a provider.
+  public var deletionPolicy: String?
 
   public init(stackName: String, stackID: String, logicalID: String, tags: [String: String], call: CallContext) {
     self.stackName = stackName
