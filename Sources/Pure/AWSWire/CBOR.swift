@@ -158,7 +158,9 @@ private struct CBORReader {
         at += 1
         break
       }
-      guard case .string(let key) = try item(depth: depth + 1) else { throw CBORError(message: "a key that is no text") }
+      guard case .string(let key) = try item(depth: depth + 1) else {
+        throw CBORError(message: "a key that is no text")
+      }
       entries.append(.init(key, try item(depth: depth + 1)))
       left -= 1
     }

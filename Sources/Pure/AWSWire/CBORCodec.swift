@@ -5,7 +5,8 @@ import AWSCore
 struct CBORCodec: ProtocolCodec {
   var wireProtocol: WireProtocol { .cbor }
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue {
+  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
+  {
     let shapes = model.shapes
     guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
       return StructureValue(count: 0)
@@ -29,7 +30,8 @@ struct CBORCodec: ProtocolCodec {
     ["Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor", "x-amzn-RequestId": requestID]
   }
 
-  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse {
+  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse
+  {
     var body: [UInt8] = []
     let shapes = model.shapes
     if let index = operation.output, case .structure(let members) = shapes[index].kind {

@@ -25,16 +25,17 @@ struct HostNames: Sendable {
         return Meaning(service: "s3", bucket: at == 0 ? nil : labels[..<at].joined(separator: "."))
       }
     }
-    if labels.count > 1 {
-      if labels.count > 2, services.contains(labels[0] + "." + labels[1]) {
-        return Meaning(service: labels[0] + "." + labels[1])
-      }
-      if services.contains(labels[0]) { return Meaning(service: labels[0]) }
-    }
+    var meaning = Meaning()
     for suffix in bucketSuffixes where name.hasSuffix("." + suffix) {
       let bucket = name.dropLast(suffix.count + 1)
-      if !bucket.isEmpty { return Meaning(service: "s3", bucket: String(bucket)) }
+      if !bucket.isEmpty { meaning = Meaning(service: "s3", bucket: String(bucket)) }
     }
-    return Meaning()
+    // A bucket may be called like a service; it is one when the request is signed for S3.
+    if labels.count > 2, services.contains(labels[0] + "." + labels[1]) {
+      meaning.service = labels[0] + "." + labels[1]
+    } else if labels.count > 1, services.contains(labels[0]) {
+      meaning.service = labels[0]
+    }
+    return meaning
   }
 }

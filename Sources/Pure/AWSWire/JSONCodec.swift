@@ -5,7 +5,8 @@ import AWSCore
 struct JSONCodec: ProtocolCodec {
   var wireProtocol: WireProtocol { .json }
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue {
+  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
+  {
     let shapes = model.shapes
     guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
       return StructureValue(count: 0)
@@ -37,7 +38,8 @@ struct JSONCodec: ProtocolCodec {
     word.first.map { "IAEOU".contains($0) } == true ? "an \(word)" : "a \(word)"
   }
 
-  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse {
+  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse
+  {
     var body: [UInt8] = []
     let shapes = model.shapes
     if let index = operation.output, case .structure(let members) = shapes[index].kind {

@@ -8,7 +8,8 @@ struct QueryCodec: ProtocolCodec {
 
   // MARK: - Requests
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue {
+  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
+  {
     let shapes = model.shapes
     guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
       return StructureValue(count: 0)
@@ -118,7 +119,8 @@ struct QueryCodec: ProtocolCodec {
 
   // MARK: - Responses
 
-  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse {
+  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse
+  {
     let shapes = model.shapes
     let root = operation.name + "Response"
     var xml = XMLWriter(declaration: isEC2)

@@ -8,7 +8,8 @@ struct RESTCodec: ProtocolCodec {
 
   // MARK: - Requests
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue {
+  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
+  {
     let shapes = model.shapes
     guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
       return StructureValue(count: 0)
@@ -193,7 +194,8 @@ struct RESTCodec: ProtocolCodec {
 
   // MARK: - Responses
 
-  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse {
+  func encode(output: StructureValue, operation: OperationModel, model: ServiceModel, requestID: String) -> WireResponse
+  {
     var response = WireResponse(status: operation.status, headers: requestHeaders(model, requestID))
     let shapes = model.shapes
     guard let index = operation.output, case .structure(let members) = shapes[index].kind else { return response }

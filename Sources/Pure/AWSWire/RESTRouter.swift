@@ -26,7 +26,8 @@ struct RESTRouter: Sendable {
     var discriminators: Set<String> = []
     for known in model.header.knownRoutes {
       guard let template = URITemplate(known.uri) else { continue }
-      subresources.formUnion(template.query.map(\.name))
+      // With a value that is asked for (`list-type=2`) it chooses a form of the operation, not another thing.
+      subresources.formUnion(template.query.filter { $0.value == nil }.map(\.name))
       discriminators.formUnion(known.requiredQuery)
       let literals = template.segments.reduce(0) { if case .literal = $1 { $0 + 1 } else { $0 } }
       routes.append(
@@ -52,10 +53,7 @@ struct RESTRouter: Sendable {
     }
     let hint = pairs.first { $0.name == "x-id" }?.value
     var best: (route: Route, score: Int)?
-    var pathMatches = false
-    for route in routes where route.template.match(request.path) != nil {
-      pathMatches = true
-      guard route.known.method == request.method else { continue }
+    for route in routes where route.known.method == request.method && route.template.match(request.path) != nil {
       let isWanted = route.wanted.allSatisfy { wanted in
         pairs.contains { $0.name == wanted.name && (wanted.value == nil || $0.value == wanted.value) }
       }
@@ -66,7 +64,7 @@ struct RESTRouter: Sendable {
         best = (route, score)
       }
     }
-    guard let best else { return .failure(unmatched(request, pairs, pathMatches)) }
+    guard let best else { return .failure(unmatched(request, pairs)) }
     if isS3, let name = unknownSubresource(pairs, best.route, request.method) {
       return .failure(
         .notImplemented("the sub-resource \"\(name)\" of \(request.method) on \(subject(request))"))
@@ -99,7 +97,7 @@ struct RESTRouter: Sendable {
     return nil
   }
 
-  private func unmatched(_ request: WireRequest, _ pairs: [PercentCoding.Pair], _ pathMatches: Bool) -> AWSError {
+  private func unmatched(_ request: WireRequest, _ pairs: [PercentCoding.Pair]) -> AWSError {
     if isS3 {
       if request.method == "POST",
         request.headers["Content-Type"]?.lowercased().hasPrefix("multipart/form-data") == true
@@ -113,7 +111,7 @@ struct RESTRouter: Sendable {
         "MethodNotAllowed", "The specified method is not allowed against this resource.", status: 405,
         fields: ["Method": request.method])
     }
-    return pathMatches
+    return routes.contains { $0.template.match(request.path) != nil }
       ? AWSError("MethodNotAllowed", "The method \(request.method) is not allowed here.", status: 405)
       : AWSError(
         "UnknownOperationException", "\(model.header.serviceID) has no operation at \(request.path).", status: 404)

@@ -8,7 +8,10 @@ import Synchronization
 
 /// The protocols of AWS's APIs.
 public enum WireProtocol: String, Sendable {
-  case query, ec2, json, restJSON = "rest-json", restXML = "rest-xml", cbor = "smithy-rpc-v2-cbor"
+  case query, ec2, json
+  case restJSON = "rest-json"
+  case restXML = "rest-xml"
+  case cbor = "smithy-rpc-v2-cbor"
 }
 
 /// How a timestamp is written.
@@ -58,7 +61,11 @@ public struct Shape: Sendable {
 /// A member of a structure.
 public struct Member: Sendable {
   /// Where a REST protocol puts it.
-  public enum Location: String, Sendable { case body, header, headers, uri, query = "querystring", status = "statusCode" }
+  public enum Location: String, Sendable {
+    case body, header, headers, uri
+    case query = "querystring"
+    case status = "statusCode"
+  }
   public var name: String
   public var shape: Int
   public var isRequired = false
@@ -142,7 +149,7 @@ public final class ServiceModel: Sendable {
   }
 
   public let header: Header
-  private let text: StaticString
+  let text: StaticString
   private let body = Mutex<Body?>(nil)
   private let patterns = Mutex<[String: Pattern?]>([:])
 

@@ -15,6 +15,16 @@ public struct RoutedRequest: Sendable {
   public let request: WireRequest
 
   public var isBuilt: Bool { operation != nil }
+
+  /// Whether the request's body is a stream (an object's bytes) that `input()` leaves alone.
+  public var hasStreamingInput: Bool { isStreaming(operation?.input) }
+  /// Whether the answer's body is a stream that the caller has to add.
+  public var hasStreamingOutput: Bool { isStreaming(operation?.output) }
+
+  private func isStreaming(_ index: Int?) -> Bool {
+    guard let index, case .structure(let members) = model.shape(index).kind else { return false }
+    return members.contains(where: \.isStreaming)
+  }
   public var codec: any ProtocolCodec { wireProtocol.codec }
 
   /// The input, read and checked against the model's constraints.
@@ -95,6 +105,13 @@ public struct ServiceRouter: Sendable {
     hosts = HostNames(services: Set(byEndpoint.keys), bucketSuffixes: bucketSuffixes)
   }
 
+  /// Whether a request's body has to be there before it can be routed: only forms name their operation in it.
+  public static func needsBody(_ request: WireRequest) -> Bool {
+    guard request.method == "POST", request.headers["X-Amz-Target"] == nil else { return false }
+    guard let type = request.headers["Content-Type"] else { return request.path == "/" }
+    return type.hasPrefix("application/x-www-form-urlencoded")
+  }
+
   /// Finds a request's operation.
   /// - Parameter signingName: the service in the credential scope of the request's signature (header or presigned URL);
   ///   nil when it is not signed with SigV4.
@@ -116,7 +133,8 @@ public struct ServiceRouter: Sendable {
       return try route(request, among: candidates, host)
     }
     if let service = host.service, let model = byEndpoint[service] { return try route(request, among: [model], host) }
-    if host.bucket == nil, let parameters = action(request), !isBucketPost(request) {
+    // Forms go to the root; below it a parameter called Action is a bucket's or an object's own affair.
+    if host.bucket == nil, request.path == "/", let parameters = action(request) {
       return try form(request, parameters, among: models.filter { isForm($0) })
     }
     if host.bucket == nil {
@@ -239,17 +257,13 @@ public struct ServiceRouter: Sendable {
     if request.query.contains("Action=") { pairs += PercentCoding.pairs(request.query) ?? [] }
     let type = request.headers["Content-Type"] ?? ""
     // Some clients leave the type out; a form says Action near its beginning.
-    if type.hasPrefix("application/x-www-form-urlencoded") || (type.isEmpty && request.body.starts(with: "Action=".utf8))
+    if type.hasPrefix("application/x-www-form-urlencoded")
+      || (type.isEmpty && request.body.starts(with: "Action=".utf8))
     {
       pairs += PercentCoding.pairs(bytes: request.body) ?? []
     }
     guard let name = pairs.first(where: { $0.name == "Action" })?.value, !name.isEmpty else { return nil }
     return Action(name: name, version: pairs.first { $0.name == "Version" }?.value ?? nil)
-  }
-
-  /// A form posted to a bucket may hold a field of any name.
-  private func isBucketPost(_ request: WireRequest) -> Bool {
-    request.path != "/" && !request.query.contains("Action=") && request.body.isEmpty
   }
 
   private func form(_ request: WireRequest, _ action: Action, among candidates: [ServiceModel])

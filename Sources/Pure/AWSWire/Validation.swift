@@ -61,11 +61,13 @@ public enum Validation {
     case .tooSmall:
       return AWSError(
         "InvalidParameterValue",
-        "Value ( \(finding.shown) ) for parameter \(finding.path) is invalid. Expecting a value greater than \(finding.limit).")
+        "Value ( \(finding.shown) ) for parameter \(finding.path) is invalid. Expecting a value greater than \(finding.limit)."
+      )
     case .tooLarge:
       return AWSError(
         "InvalidParameterValue",
-        "Value ( \(finding.shown) ) for parameter \(finding.path) is invalid. Expecting a value less than \(finding.limit).")
+        "Value ( \(finding.shown) ) for parameter \(finding.path) is invalid. Expecting a value less than \(finding.limit)."
+      )
     case .other:
       return AWSError(
         "InvalidParameterValue", "Value (\(finding.shown)) for parameter \(finding.path) is invalid. Invalid format.")
@@ -108,7 +110,8 @@ public enum Validation {
           findings.append(
             Finding(
               kind: .missing, path: path, member: member,
-              text: "Value null at '\(Validation.lowerFirst(path))' failed to satisfy constraint: Member must not be null",
+              text:
+                "Value null at '\(Validation.lowerFirst(path))' failed to satisfy constraint: Member must not be null",
               shown: "", isNested: path != member.name))
         }
       }
@@ -126,7 +129,8 @@ public enum Validation {
       switch (value, shape.kind) {
       case (.string(let text), _):
         if let pattern = shape.pattern, let compiled = model.compiled(pattern), !compiled.matches(text) {
-          add(value, path, member, isSensitive, .other, "Member must satisfy regular expression pattern: \(pattern)", "")
+          add(
+            value, path, member, isSensitive, .other, "Member must satisfy regular expression pattern: \(pattern)", "")
         }
         if checksEnumerations, !shape.allowed.isEmpty, !shape.allowed.contains(text) {
           let set = shape.allowed.joined(separator: ", ")

@@ -228,7 +228,9 @@ private struct XMLReader {
     let tag = try name()
     skipSpace()
     guard at < bytes.count, bytes[at] == UInt8(ascii: ">") else { throw fault("an end tag does not end") }
-    guard var last = open.popLast(), bytes[last.tag].elementsEqual(bytes[tag]) else { throw fault("an end tag too many") }
+    guard var last = open.popLast(), bytes[last.tag].elementsEqual(bytes[tag]) else {
+      throw fault("an end tag too many")
+    }
     at += 1
     last.node.text = String(decoding: last.text, as: UTF8.self)
     finish(last.node)

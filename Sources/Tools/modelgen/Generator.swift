@@ -34,7 +34,9 @@ struct Generator {
     self.errors = errors.sorted()
     reached = all.sorted()
     for name in reached where kind(name) == "structure" {
-      for (member, shape) in structureMembers(name) where reaches(from: shape, name) { loops.insert("\(name).\(member)") }
+      for (member, shape) in structureMembers(name) where reaches(from: shape, name) {
+        loops.insert("\(name).\(member)")
+      }
     }
   }
 
