@@ -199,7 +199,7 @@ let package = Package(
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("EdgeTests", ["Edge", "CastleTesting"]),
-    tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", nioCore]),
+    tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"]),
   ] + models.map(model) + services
 )

@@ -45,7 +45,8 @@ actor Health {
   func report() async -> Report {
     guard isReady else { return Report(status: "starting", orders: "unknown", sessions: "unknown") }
     if let lastReport, ContinuousClock.now - lastReport.at < Self.freshness { return lastReport.report }
-    let pool = pool, redis = redis
+    let pool = pool
+    let redis = redis
     async let orders = Self.answers { try await pool.once { try $0.run("SELECT 1").count == 1 } }
     async let sessions = Self.answers { try await redis.once(["PING"]).string == "PONG" }
     let (ordersThere, sessionsThere) = await (orders, sessions)

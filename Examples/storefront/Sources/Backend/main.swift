@@ -7,7 +7,8 @@ import StorefrontKit
 let program = Program(name: "storefront-backend")
 exit(
   await program.main { program in
-    let settings = program.settings, logger = program.logger
+    let settings = program.settings
+    let logger = program.logger
     let signer = try ReceiptSigner(
       secret: try settings.require("PAYMENT_KEY", for: "the secret that receipts are signed with"))
     let pool = PostgresPool(options: try PostgresPool.options(from: settings), logger: logger)

@@ -12,7 +12,7 @@ struct Site: Sendable {
 
   /// All routes, behind the request log.
   func router(log: RequestLog) -> Router<ShopContext> {
-    let router = Router(context: ShopContext.self)
+    let router = Router(context: ShopContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: log)
     router.add(middleware: Guard())
     router.get("/healthz") { _, _ in "ok\n" }

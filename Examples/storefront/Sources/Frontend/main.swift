@@ -8,7 +8,8 @@ let program = Program(name: "storefront-frontend")
 exit(
   await program.main { program in
     let settings = program.settings
-    var base = try settings.require("BACKEND_URL", for: "the internal load balancer's URL, such as http://127.0.0.1:4000")
+    var base = try settings.require(
+      "BACKEND_URL", for: "the internal load balancer's URL, such as http://127.0.0.1:4000")
     while base.hasSuffix("/") { base.removeLast() }
     let site = Site(task: program.task, client: HTTPClient.shared, backendURL: base)
     let log = RequestLog(

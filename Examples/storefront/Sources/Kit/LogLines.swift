@@ -38,7 +38,8 @@ public struct LogLine: Sendable {
     let parts = value.components
     let microseconds = parts.seconds * 1_000_000 + parts.attoseconds / 1_000_000_000_000
     let fraction = String(microseconds % 1000)
-    text += ",\(LogLine.quoted(name)):\(microseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+    text +=
+      ",\(LogLine.quoted(name)):\(microseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
   }
 
   /// The whole line, with its line break.

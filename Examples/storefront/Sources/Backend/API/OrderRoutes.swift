@@ -57,7 +57,9 @@ extension API {
     guard (8...64).contains(wish.checkout.utf8.count) else {
       throw HTTPError(.unprocessableContent, message: "The checkout's name must have 8 to 64 characters.")
     }
-    let name = wish.name.trimmed, email = wish.email.trimmed, address = wish.address.trimmed
+    let name = wish.name.trimmed
+    let email = wish.email.trimmed
+    let address = wish.address.trimmed
     guard (1...120).contains(name.count) else {
       throw HTTPError(.unprocessableContent, message: "Please tell us your name (at most 120 characters).")
     }

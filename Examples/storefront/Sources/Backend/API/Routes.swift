@@ -21,7 +21,7 @@ struct API: Sendable {
 
   /// All routes, behind the request log.
   func router(log: RequestLog) -> Router<ShopContext> {
-    let router = Router(context: ShopContext.self)
+    let router = Router(context: ShopContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: log)
     router.get("/healthz") { _, _ in
       let report = await health.report()

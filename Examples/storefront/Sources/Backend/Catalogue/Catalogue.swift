@@ -16,7 +16,8 @@ enum Catalogue {
         id: "keep-mug", name: "Keep mug", tagline: "Thick walls for long conversations.",
         details: "Heavy stoneware, thrown by hand and dipped to the battlements in a blue glaze. It holds a third of a "
           + "litre and keeps it warm for as long as the story takes.",
-        material: "Stoneware, 33 cl", picture: "A stoneware mug with a blue glaze that ends in battlements", cents: 2400),
+        material: "Stoneware, 33 cl", picture: "A stoneware mug with a blue glaze that ends in battlements", cents: 2400
+      ),
       drawing: Drawings.mug),
     Goods(
       product: Product(
@@ -43,23 +44,28 @@ enum Catalogue {
     Goods(
       product: Product(
         id: "moat-watering-can", name: "Moat watering can", tagline: "Eight litres, no crocodiles.",
-        details: "A galvanised can with a long neck and a fine brass rose, balanced so that it does not spill when full. "
+        details:
+          "A galvanised can with a long neck and a fine brass rose, balanced so that it does not spill when full. "
           + "Made to be left in the rain.",
-        material: "Galvanised steel and brass, 8 litres", picture: "A green watering can with a brass rose", cents: 4600),
+        material: "Galvanised steel and brass, 8 litres", picture: "A green watering can with a brass rose", cents: 4600
+      ),
       drawing: Drawings.wateringCan),
     Goods(
       product: Product(
         id: "larder-jar", name: "Larder jar", tagline: "See the siege coming.",
-        details: "A big glass jar with a lid of turned ash that closes with a sigh. One for beans, one for flour, one for "
+        details:
+          "A big glass jar with a lid of turned ash that closes with a sigh. One for beans, one for flour, one for "
           + "the biscuits nobody is to know about.",
         material: "Glass and ash, 2.4 litres", picture: "A glass jar of beans with a wooden lid", cents: 2800),
       drawing: Drawings.jar),
     Goods(
       product: Product(
         id: "postern-hooks", name: "Postern hooks", tagline: "Every key back in its place.",
-        details: "A walnut rail with three brass hooks for beside the small door: the keys you need, the keys you might, "
+        details:
+          "A walnut rail with three brass hooks for beside the small door: the keys you need, the keys you might, "
           + "and the key that nobody remembers the lock of.",
-        material: "Walnut and brass, 42 cm wide", picture: "A walnut rail with three hooks and hanging keys", cents: 3200),
+        material: "Walnut and brass, 42 cm wide", picture: "A walnut rail with three hooks and hanging keys",
+        cents: 3200),
       drawing: Drawings.hooks),
   ]
 }

@@ -61,7 +61,8 @@ final class PostgresConnection: @unchecked Sendable {
   /// - Parameter options: libpq's keywords and values.
   /// - Throws: ``PostgresError``.
   init(options: [(String, String)]) throws {
-    let keywords = CStrings(options.map(\.0)), values = CStrings(options.map(\.1))
+    let keywords = CStrings(options.map(\.0))
+    let values = CStrings(options.map(\.1))
     defer {
       keywords.free()
       values.free()

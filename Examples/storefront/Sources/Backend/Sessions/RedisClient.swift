@@ -74,7 +74,9 @@ actor RedisClient {
       if self.opening == opening { self.opening = nil }
     }
     if let opening { return try await opening.value }
-    let host = host, port = port, token = token
+    let host = host
+    let port = port
+    let token = token
     let attempt = Task { try await RedisConnection.open(host: host, port: port, token: token) }
     opening = attempt
     do {

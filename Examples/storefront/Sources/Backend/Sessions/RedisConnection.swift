@@ -77,7 +77,8 @@ final class RedisConnection: Sendable {
   /// - Throws: ``RedisError``, also for an answer that is an error.
   func send(_ arguments: [String]) async throws -> RESPValue {
     let promise = channel.eventLoop.makePromise(of: RESPValue.self)
-    let commands = commands, channel = channel
+    let commands = commands
+    let channel = channel
     channel.eventLoop.execute { commands.value.send(arguments, promise, channel) }
     let value = try await promise.futureResult.get()
     if case .error(let text) = value { throw RedisError.reply(text) }
