@@ -17,18 +17,24 @@ struct Startup: Service {
 
   /// Brings everything up, then waits for the end: a service that returns would end the program.
   func run() async throws {
-    try await cancelWhenGracefulShutdown {
-      try await untilItWorks("the database") { [pool, signer] in
-        try await pool.once { try Schema.bringUp($0, goods: Catalogue.goods, signer: signer) }
-      }
-      try await untilItWorks("the session store") { [redis] in _ = try await redis.once(["PING"]) }
-      try await untilItWorks("the bucket") { [pictures, logger] in
-        try await pictures.upload(Catalogue.goods, logger: logger)
-      }
-      await health.becomeReady()
-      logger.info("ready")
+    do {
+      try await cancelWhenGracefulShutdown { try await bringUp() }
       try await gracefulShutdown()
+    } catch is CancellationError where Task.isShuttingDownGracefully {
+      // Told to stop while still waiting for something: that is a clean end too.
     }
+  }
+
+  private func bringUp() async throws {
+    try await untilItWorks("the database") { [pool, signer] in
+      try await pool.once { try Schema.bringUp($0, goods: Catalogue.goods, signer: signer) }
+    }
+    try await untilItWorks("the session store") { [redis] in _ = try await redis.once(["PING"]) }
+    try await untilItWorks("the bucket") { [pictures, logger] in
+      try await pictures.upload(Catalogue.goods, logger: logger)
+    }
+    await health.becomeReady()
+    logger.info("ready")
   }
 
   private func untilItWorks(_ what: String, _ attempt: @Sendable () async throws -> Void) async throws {

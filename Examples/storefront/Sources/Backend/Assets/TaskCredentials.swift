@@ -24,10 +24,17 @@ actor TaskCredentials {
   }
 
   private struct Answer: Decodable {
-    let AccessKeyId: String
-    let SecretAccessKey: String
-    let Token: String?
-    let Expiration: String?
+    let accessKeyID: String
+    let secretAccessKey: String
+    let token: String?
+    let expiration: String?
+
+    enum CodingKeys: String, CodingKey {
+      case accessKeyID = "AccessKeyId"
+      case secretAccessKey = "SecretAccessKey"
+      case token = "Token"
+      case expiration = "Expiration"
+    }
   }
 
   private let source: Source
@@ -96,7 +103,7 @@ actor TaskCredentials {
       throw CredentialsError(description: "the credentials endpoint's answer is not the expected JSON")
     }
     let expires: Date
-    if let text = answer.Expiration {
+    if let text = answer.expiration {
       guard let date = (try? Date(text, strategy: .iso8601)) ?? (try? Date(text, strategy: fractional)) else {
         throw CredentialsError(description: "the credentials' Expiration is not a time: \(text)")
       }
@@ -105,7 +112,7 @@ actor TaskCredentials {
       expires = .distantFuture
     }
     let credentials = SigV4.Credentials(
-      accessKeyID: answer.AccessKeyId, secretAccessKey: answer.SecretAccessKey, sessionToken: answer.Token)
+      accessKeyID: answer.accessKeyID, secretAccessKey: answer.secretAccessKey, sessionToken: answer.token)
     return (credentials, expires)
   }
 
