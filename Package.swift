@@ -169,9 +169,13 @@ let package = Package(
       "storefront-frontend", "Examples/storefront/Sources/Frontend", ["StorefrontKit", hummingbird, asyncHTTPClient]),
     program(
       "storefront-backend", "Examples/storefront/Sources/Backend",
-      ["StorefrontKit", "CPostgreSQL", hummingbird, asyncHTTPClient, crypto]),
+      [
+        "StorefrontKit", "CPostgreSQL", "SigV4", "AWSCore", hummingbird, asyncHTTPClient, crypto, logging, lifecycle,
+        nioCore, nioPosix,
+      ]),
     .target(
-      name: "StorefrontKit", dependencies: [hummingbird, asyncHTTPClient, "SigV4"],
+      name: "StorefrontKit",
+      dependencies: [hummingbird, httpTypes, logging, lifecycle, nioCore, nioPosix],
       path: "Examples/storefront/Sources/Kit", swiftSettings: house),
 
     // Tests
@@ -195,6 +199,7 @@ let package = Package(
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("EdgeTests", ["Edge", "CastleTesting"]),
+    tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"]),
   ] + models.map(model) + services
 )
