@@ -175,7 +175,7 @@ import Testing
     }
   }
 
-  @Test("a thousand small encryptions come from memory, well under a millisecond each")
+  @Test("small encryptions come from memory: a thousand take moments")
   func speed() async throws {
     try await KMSFixture.with { kms in
       let id = try await kms.key()
@@ -184,7 +184,7 @@ import Testing
       let clock = ContinuousClock()
       let encrypting = try await clock.measure { for _ in 0..<rounds { _ = try await kms.encrypt("hello", id) } }
       let decrypting = try await clock.measure { for _ in 0..<rounds { _ = try await kms.decrypt(blob) } }
-      print("KMS, debug build: Encrypt \(encrypting / rounds), Decrypt \(decrypting / rounds)")
+      #expect(encrypting / rounds < .milliseconds(5))
       #expect(decrypting / rounds < .milliseconds(5))
     }
   }

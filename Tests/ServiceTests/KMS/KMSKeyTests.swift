@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import KMSModel
+import Policy
 import ServiceKit
 import Testing
 
@@ -49,6 +50,26 @@ private let day = 86_400.0
       }
       #expect(await errorCode { try await put(kms, id, lockout, true) } == nil)
     }
+  }
+
+  @Test("a policy that names a role lets the role's session keep the key; a condition that does not hold locks it out")
+  func lockoutOfARole() throws {
+    let role = "arn:aws:iam::000000000000:role/ops"
+    var session = Principal(
+      kind: .assumedRole, account: "000000000000", arn: "arn:aws:sts::000000000000:assumed-role/ops/s",
+      userID: "AROA:s")
+    session.roleARN = role
+    func check(_ condition: String) throws {
+      try KeyPolicy.check(
+        """
+        {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"\(role)"},"Action":"kms:Put*",
+        "Resource":"*"\(condition)}]}
+        """, caller: PolicyPrincipal(session), key: "arn:aws:kms:us-east-1:000000000000:key/k",
+        bypassLockoutCheck: false)
+    }
+    #expect(throws: Never.self) { try check("") }
+    #expect(throws: Never.self) { try check(#","Condition":{"StringEquals":{"kms:CallerAccount":"000000000000"}}"#) }
+    #expect(throws: AWSError.self) { try check(#","Condition":{"StringEquals":{"kms:CallerAccount":"1"}}"#) }
   }
 
   @Test("an alias names one key at a time, and is listed by its key")

@@ -36,10 +36,8 @@ extension SecretsManagerService {
   func putResourcePolicy(
     _ input: SecretsManager.PutResourcePolicyRequest, _ call: CallContext
   ) async throws -> SecretsManager.PutResourcePolicyResponse {
-    if let problem = ResourcePolicyRules.problems(input.resourcePolicy).first {
-      throw SecretsError.malformedPolicy(problem)
-    }
-    if input.blockPublicPolicy == true, ResourcePolicyRules.isPublic(input.resourcePolicy) {
+    let document = try ResourcePolicyRules.document(input.resourcePolicy)
+    if input.blockPublicPolicy == true, document.isPublic {
       throw AWSError(
         "PublicPolicyException",
         "The BlockPublicPolicy parameter is set to true, and the resource policy "
@@ -73,9 +71,13 @@ extension SecretsManagerService {
   func validateResourcePolicy(
     _ input: SecretsManager.ValidateResourcePolicyRequest, _ call: CallContext
   ) async throws -> SecretsManager.ValidateResourcePolicyResponse {
-    var errors = ResourcePolicyRules.problems(input.resourcePolicy).map { ("PolicySyntax", $0) }
-    if errors.isEmpty, ResourcePolicyRules.isPublic(input.resourcePolicy) {
-      errors = [("PublicAccess", "This resource policy grants broad access to the secret.")]
+    var errors: [(String, String)] = []
+    do {
+      if try ResourcePolicyRules.document(input.resourcePolicy).isPublic {
+        errors.append(("PublicAccess", "This resource policy grants broad access to the secret."))
+      }
+    } catch let error as AWSError {
+      errors.append(("PolicySyntax", error.message))
     }
     let found = errors
     return .make {
