@@ -77,7 +77,7 @@ let services: [Target] = [
   service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol"]),
   service("Route53", calls: ["ELBv2"]),
   service("S3", calls: ["KMS"], ["ObjectStore", crypto]),
-  service("SecretsManager", calls: ["KMS"], ["Policy", crypto]),
+  service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield"),
   service("WAFv2"),
 ]

@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import KMSModel
+import Policy
 import ServiceKit
 import Store
 
@@ -18,7 +19,7 @@ extension KMSService {
     let tags = try Self.merged([], (input.tags ?? []).map { KeyTag(key: $0.tagKey, value: $0.tagValue) }, call)
     if let policy = input.policy {
       try KeyPolicy.check(
-        policy, caller: Self.callerARNs(call), account: call.account,
+        policy, caller: PolicyPrincipal(call.principal), key: keyARN(call.scope, "new"),
         bypassLockoutCheck: input.bypassPolicyLockoutSafetyCheck ?? false)
     }
     let description = input.description ?? ""
@@ -85,11 +86,6 @@ extension KMSService {
       throw KMSError.validation("KeyUsage \(usageName) is not compatible with KeySpec \(name)")
     }
     return (spec, usage)
-  }
-
-  /// The ARNs that a policy may name to mean the caller.
-  static func callerARNs(_ call: CallContext) -> [String] {
-    [call.principal.arn, call.principal.roleARN].compactMap { $0 }
   }
 }
 

@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import KMSModel
+import Policy
 import ServiceKit
 
 extension KMSService {
@@ -21,7 +22,7 @@ extension KMSService {
       try key.requireNotPendingDeletion()
       try key.requireCustomerManaged("PutKeyPolicy")
       try KeyPolicy.check(
-        input.policy, caller: Self.callerARNs(call), account: key.account,
+        input.policy, caller: PolicyPrincipal(call.principal), key: key.arn,
         bypassLockoutCheck: input.bypassPolicyLockoutSafetyCheck ?? false)
       key.policy = input.policy
     }

@@ -1,7 +1,8 @@
 // Key policies: the default ones, and the check that a new one leaves somebody able to change it.
 
 import AWSCore
-import FoundationEssentials
+import Policy
+import ServiceKit
 
 /// Rules about key policies.
 enum KeyPolicy {
@@ -34,7 +35,8 @@ enum KeyPolicy {
       "Version" : "2012-10-17",
       "Id" : "auto-\(service)-1",
       "Statement" : [ {
-        "Sid" : "Allow access through \(service) for all principals in the account that are authorized to use \(service)",
+        "Sid" : "Allow access through \(service) for all principals in the account that are \
+    authorized to use \(service)",
         "Effect" : "Allow",
         "Principal" : {
           "AWS" : "*"
@@ -63,72 +65,55 @@ enum KeyPolicy {
 
   /// Checks a policy that somebody wants to set.
   /// - Parameters:
-  ///   - caller: the ARNs that stand for the caller: the principal's own and its role's.
-  ///   - account: the key's account.
+  ///   - caller: who sets it; nil for a service, which locks nobody out.
+  ///   - key: the key's ARN.
   ///   - bypassLockoutCheck: the caller accepts that nobody may be able to change the policy again.
   /// - Throws: `MalformedPolicyDocumentException`, `LimitExceededException`.
-  static func check(_ text: String, caller: [String], account: String, bypassLockoutCheck: Bool) throws {
+  static func check(_ text: String, caller: PolicyPrincipal?, key: String, bypassLockoutCheck: Bool) throws {
     guard text.utf8.count <= KMSLimits.policyBytesMax else {
       throw KMSError.limitExceeded("The key policy is larger than \(KMSLimits.policyBytesMax) bytes.")
     }
-    let document: JSONValue
+    let document: PolicyDocument
     do {
-      document = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+      document = try PolicyDocument(text, kind: .resource)
     } catch {
-      throw KMSError.malformedPolicy("Policy contains invalid JSON")
+      throw error.awsError(.kms)
     }
-    guard let statements = document["Statement"].map({ $0.array ?? [$0] }), !statements.isEmpty else {
-      throw KMSError.malformedPolicy("Policy must contain at least one statement")
-    }
-    for statement in statements { try checkStatement(statement) }
-    guard bypassLockoutCheck || statements.contains(where: { lets(caller, account, change: $0) }) else {
+    guard !bypassLockoutCheck, let caller else { return }
+    // Whether the caller's own policies go along is not the key policy's business: here they allow everything.
+    let request = PolicyRequest(
+      principal: caller, action: "kms:PutKeyPolicy", resource: key,
+      context: ["kms:CallerAccount": [caller.account], "kms:BypassPolicyLockoutSafetyCheck": ["false"]])
+    let policies = PolicySet(
+      identity: [.init(try everything())], resource: .init(document), resourceRule: .required)
+    guard policies.decide(request).isAllowed else {
       throw KMSError.malformedPolicy(
         "The new key policy will not allow you to update the key policy in the future.")
     }
   }
 
-  private static func checkStatement(_ statement: JSONValue) throws {
-    guard statement.object != nil else { throw KMSError.malformedPolicy("Syntax errors in policy.") }
-    guard let effect = statement["Effect"]?.text, effect == "Allow" || effect == "Deny" else {
-      throw KMSError.malformedPolicy("Statement/Effect must be Allow or Deny")
-    }
-    guard statement["Principal"] != nil || statement["NotPrincipal"] != nil else {
-      throw KMSError.malformedPolicy("Policy contains a statement with no principal.")
-    }
-    guard statement["Action"] != nil || statement["NotAction"] != nil else {
-      throw KMSError.malformedPolicy("Policy contains a statement with no action.")
-    }
-    guard statement["Resource"] != nil || statement["NotResource"] != nil else {
-      throw KMSError.malformedPolicy("Policy contains a statement with no resource.")
-    }
+  private static func everything() throws -> PolicyDocument {
+    try PolicyDocument(
+      #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#, kind: .identity)
   }
+}
 
-  /// A statement that lets the caller, or the account as a whole, change the policy.
-  private static func lets(_ caller: [String], _ account: String, change statement: JSONValue) -> Bool {
-    guard statement["Effect"]?.text == "Allow" else { return false }
-    let actions = texts(statement["Action"])
-    guard actions.contains(where: { covers($0.lowercased(), "kms:putkeypolicy") }) else { return false }
-    let principals = statement["Principal"].map { $0.text.map { [$0] } ?? texts($0["AWS"]) } ?? []
-    let accepted = caller + ["*", account, "arn:aws:iam::\(account):root"]
-    return principals.contains { accepted.contains($0) }
-  }
-
-  private static func texts(_ value: JSONValue?) -> [String] {
-    guard let value else { return [] }
-    return value.array?.compactMap(\.text) ?? value.text.map { [$0] } ?? []
-  }
-
-  /// A pattern with `*` anywhere matches the text.
-  private static func covers(_ pattern: String, _ text: String) -> Bool {
-    guard let star = pattern.firstIndex(of: "*") else { return pattern == text }
-    let head = pattern[..<star]
-    let rest = pattern[pattern.index(after: star)...]
-    guard text.hasPrefix(head) else { return false }
-    var tail = text.dropFirst(head.count)
-    while true {
-      if covers(String(rest), String(tail)) { return true }
-      if tail.isEmpty { return false }
-      tail = tail.dropFirst()
+extension PolicyPrincipal {
+  /// The principal of a call as policies name it; nil for a service of Castle.
+  init?(_ principal: Principal) {
+    let arn = ARN(principal.arn)
+    switch principal.kind {
+    case .service: return nil
+    case .root: self = .root(account: principal.account)
+    case .user:
+      self.init(
+        kind: .user, arn: principal.arn, account: principal.account,
+        name: arn?.resource.split(separator: "/").last.map(String.init) ?? "", uniqueID: principal.userID,
+        tags: principal.tags)
+    case .assumedRole:
+      self.init(
+        kind: .assumedRole, arn: principal.arn, account: principal.account, uniqueID: principal.userID,
+        roleARN: principal.roleARN, tags: principal.tags)
     }
   }
 }
