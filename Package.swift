@@ -72,7 +72,7 @@ let services: [Target] = [
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "SecretsManager"], ["Tasks", "Supervisor"]),
   service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
   service("ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol"]),
-  service("IAM", calls: ["STS"], ["Policy", crypto]),
+  service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
   service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol"]),
   service("Route53", calls: ["ELBv2"]),

@@ -18,6 +18,8 @@ public struct ResourceAccess: Sendable {
   /// Principals (ARNs, or a service's host name) to whom a grant of the KMS key gives just this call: its operation and
   /// its encryption context fit. Who is named here needs no policy; explicit denials still hold.
   public var grants: [String] = []
+  /// The account that owns the resource, where the ARN does not say (S3); nil takes the ARN's, else the caller's.
+  public var account: String?
 
   public enum Kind: Sendable {
     case ordinary

@@ -1,5 +1,7 @@
 // Who calls.
 
+import AWSCore
+
 /// The identity behind a call.
 public struct Principal: Sendable, Hashable, CustomStringConvertible {
   public enum Kind: String, Sendable {
@@ -8,6 +10,8 @@ public struct Principal: Sendable, Hashable, CustomStringConvertible {
     case user
     /// A role's session: an assumed role, a task.
     case assumedRole
+    /// A session of `GetFederationToken`.
+    case federatedUser
     /// A part of Castle that acts for a service, such as ECS registering targets.
     case service
   }
@@ -24,6 +28,14 @@ public struct Principal: Sendable, Hashable, CustomStringConvertible {
   public var sessionPolicies: [String] = []
   /// Policy documents (ARNs) passed with AssumeRole's PolicyArns.
   public var sessionPolicyARNs: [String] = []
+  /// Tags of the session that a role it assumes takes over (`TransitiveTagKeys`).
+  public var transitiveTags: [String: String] = [:]
+  /// `SourceIdentity` as it was set when the first role of a chain was assumed.
+  public var sourceIdentity: String?
+  /// When the session's credentials were issued, for `aws:TokenIssueTime`; nil for keys that do not run out.
+  public var issued: Timestamp?
+  /// For federated users: the ARN of the user (or root) that asked for the token, whose policies hold.
+  public var issuerARN: String?
 
   public init(kind: Kind, account: String, arn: String, userID: String, roleARN: String? = nil) {
     self.kind = kind

@@ -1,0 +1,45 @@
+// What the stack resources of IAM share: reading documents, lists and tags from properties.
+
+import AWSCore
+import IAMModel
+import ServiceKit
+
+enum StackProperties {
+  /// A policy document, which a template writes as an object or as text.
+  static func document(_ json: JSONValue?) -> String {
+    guard let json else { return "" }
+    if case .string(let text) = json { return text }
+    return json.description
+  }
+
+  static func texts(_ json: JSONValue?) -> [String] {
+    guard let json, json != .null else { return [] }
+    return (json.array ?? [json]).compactMap(\.text)
+  }
+
+  /// Name → text of the `Policies` property.
+  static func policies(_ properties: JSONValue) -> [String: String] {
+    var result: [String: String] = [:]
+    for policy in properties["Policies"]?.array ?? [] {
+      if let name = policy["PolicyName"]?.text { result[name] = document(policy["PolicyDocument"]) }
+    }
+    return result
+  }
+
+  /// The resource's tags over those of the stack.
+  static func tags(_ properties: JSONValue, _ context: ResourceContext) throws -> [IAM.Tag] {
+    var tags = context.tags
+    for tag in properties["Tags"]?.array ?? [] {
+      guard let key = tag["Key"]?.text, let value = tag["Value"]?.text else {
+        throw AWSError.validation("Properties validation failed: #/Tags: a tag has a Key and a Value")
+      }
+      tags[key] = value
+    }
+    return Names.list(tags)
+  }
+
+  /// Removing what is gone is no error.
+  static func ignoringMissing(_ body: () async throws -> Void) async throws {
+    do { try await body() } catch let error as AWSError where error.code == "NoSuchEntity" {}
+  }
+}
