@@ -198,12 +198,8 @@ extension PostgresCluster {
     publish()
     let exit = await process.stop(signal: SIGINT, grace: 60)
     logger.info("server stopped", metadata: ["instance": "\(name)", "exit": "\(exit)"])
-    await gone(name, process)
-  }
-
-  /// Waits until an ended process has been taken out of the facts.
-  private func gone(_ name: String, _ process: ManagedProcess) async {
-    while processes[name] === process { await Task.yield() }
+    // The event may still be on its way; it is of no effect when it comes.
+    ended(name, process, exit)
   }
 
   // MARK: Failover
@@ -329,8 +325,7 @@ extension PostgresCluster {
   private func clone(_ name: String) async throws {
     if let process = processes[name] {
       details[name, default: Details()].isStopWanted = true
-      await process.stop(signal: SIGQUIT, grace: 5)
-      await gone(name, process)
+      ended(name, process, await process.stop(signal: SIGQUIT, grace: 5))
     }
     let source = try writerEndpoint()
     let files = files

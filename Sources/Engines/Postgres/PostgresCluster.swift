@@ -40,7 +40,7 @@ public actor PostgresCluster {
     var isStopWanted = false
   }
 
-  private var isClosed = false
+  var isClosed = false
   private var loop: Task<Void, Never>?
   private var work: [Int: Task<Void, Never>] = [:]
   private var nextWork = 0

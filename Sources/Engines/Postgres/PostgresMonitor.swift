@@ -40,8 +40,8 @@ extension PostgresCluster {
     change(&observed.instances[name, default: InstanceFacts()])
   }
 
-  private func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
-    guard processes[name] === process else { return }
+  func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
+    guard processes[name] === process, !isClosed else { return }
     processes[name] = nil
     monitors.removeValue(forKey: name)?.cancel()
     let isWanted = details[name]?.isStopWanted == true

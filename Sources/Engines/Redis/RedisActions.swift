@@ -101,7 +101,8 @@ extension RedisGroup {
         user: user, logFile: log(name), stopGrace: 20,
         labels: ["address": node.address, "port": String(node.port), "group": id]))
     attach(process, to: name, applied: settings)
-    update(name) { $0.follows = follows == nil ? nil : observed.primary }
+    let leader = follows == nil ? nil : observed.primary
+    update(name) { $0.follows = leader }
     try await awaitReady(name, process)
     succeeded(name)
   }
@@ -134,8 +135,8 @@ extension RedisGroup {
     guard let process = processes[name] else { return }
     stopsWanted.insert(name)
     publish()
-    await process.stop(grace: 20)
-    while processes[name] === process { await Task.yield() }
+    // The event may still be on its way; it is of no effect when it comes.
+    ended(name, process, await process.stop(grace: 20))
   }
 
   // MARK: Failover
@@ -277,7 +278,7 @@ extension RedisGroup {
   }
 
   private func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
-    guard processes[name] === process else { return }
+    guard processes[name] === process, !isClosed else { return }
     processes[name] = nil
     monitors.removeValue(forKey: name)?.cancel()
     let hasCrashed = stopsWanted.remove(name) == nil && exit.reason != .code(0)
@@ -319,12 +320,12 @@ extension RedisGroup {
       facts.isPrimary = info["role"] == "master"
       if facts.isPrimary == true { return }
       let at = "\(info["master_host"] ?? ""):\(info["master_port"] ?? "")"
-      facts.follows = observed.nodes.first { $0.key != name && $0.value.endpoint == at }?.key ?? facts.follows
+      facts.follows = before.nodes.first { $0.key != name && $0.value.endpoint == at }?.key ?? facts.follows
       // Once in step it stays a candidate: when the primary dies its link goes down, and that is the very moment.
-      if info["master_link_status"] == "up" && facts.follows == observed.primary { facts.isInStep = true }
+      if info["master_link_status"] == "up" && facts.follows == before.primary { facts.isInStep = true }
       // But one that has lost a living primary falls behind.
       let down = info["master_link_down_since_seconds"].flatMap { Int($0) } ?? 0
-      if down > 2, let primary = observed.primary, observed.nodes[primary]?.isReady == true { facts.isInStep = false }
+      if down > 2, let primary = before.primary, before.nodes[primary]?.isReady == true { facts.isInStep = false }
     }
     if before != observed {
       wake()
