@@ -8,7 +8,7 @@ import Testing
 
 @testable import PostgresEngine
 
-@Suite("PostgreSQL cluster", .timeLimit(.minutes(3))) struct PostgresClusterTests {
+@Suite("PostgreSQL cluster", .timeLimit(.minutes(5))) struct PostgresClusterTests {
   /// Opens a cluster and gives it to the body; it is closed afterwards.
   func open(
     _ f: EngineFixture, _ spec: PostgresCluster.Specification, _ body: (PostgresCluster) async throws -> Void

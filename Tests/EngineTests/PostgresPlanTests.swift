@@ -232,6 +232,18 @@ import Testing
     #expect(plan(spec, observed) == [.promote("c")])
   }
 
+  @Test("a server that hangs is killed after a while; one that never answered yet is waited for")
+  func hanging() {
+    let spec = desired(["a", "b"])
+    var observed = settled(spec)
+    observed.instances["a"]?.isReady = false
+    #expect(plan(spec, observed) == [])
+    observed.instances["a"]?.silentSince = now
+    let due = now.adding(seconds: Cluster.Planner.killAfter)
+    #expect(plan(spec, observed) == [.wake(due)])
+    #expect(Cluster.Planner.plan(spec, observed, now: due) == [.kill("a")])
+  }
+
   @Test("failed starts wait")
   func backoff() {
     let spec = desired(["a"])

@@ -15,6 +15,7 @@ extension PostgresCluster {
       case .initialise(let writer, let replicas): try await initialise(writer: writer, replicas: replicas)
       case .start(let name): try await start(name)
       case .stop(let name): await stop(name)
+      case .kill(let name): processes[name]?.kill()
       case .measure(let names): await measure(names)
       case .promote(let name): try await promote(name)
       case .follow(let name): try await follow(name)
@@ -39,7 +40,7 @@ extension PostgresCluster {
       switch action {
       case .initialise(let writer, _): writer
       case .start(let name), .promote(let name), .follow(let name), .clone(let name), .rejoin(let name),
-        .configure(let name), .remove(let name), .stop(let name), .takeOver(_, let name):
+        .configure(let name), .remove(let name), .stop(let name), .kill(let name), .takeOver(_, let name):
         name
       case .measure, .setSynchronous, .prepare, .wake: observed.writer
       }
@@ -52,8 +53,10 @@ extension PostgresCluster {
       facts.notBefore = due
       facts.failures = budget.failures
     }
-    // The failed step is not tried again in a tight circle, whatever it was.
-    if let due { try? await Task.sleep(for: .seconds(max(0, due.seconds - now.seconds))) }
+    switch action {
+    case .start, .clone, .rejoin: break  // The planner waits for `notBefore`.
+    default: if let due { try? await Task.sleep(for: .seconds(min(1, max(0, due.seconds - now.seconds)))) }
+    }
   }
 
   private func succeeded(_ name: String) {
@@ -69,6 +72,7 @@ extension PostgresCluster {
   func persist() async throws {
     record.writer = observed.writer
     record.synchronous = observed.synchronous
+    record.isPrepared = observed.hasBeenPrepared
     record.instances = observed.instances.mapValues {
       ClusterRecord.Instance(
         hasData: $0.hasData, needsRewind: $0.needsRewind, follows: $0.follows, parameters: $0.parameters)
@@ -88,6 +92,7 @@ extension PostgresCluster {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for name in [writer] + replicas {
         group.addTask {
+          await self.endTool(name, "copy")
           try await BlockingQueue.once("postgres-data") {
             try files.makeInstance(name)
             try PrivateFiles.remove(files.data(name))
@@ -124,6 +129,11 @@ extension PostgresCluster {
     }
     try await persist()
     succeeded(writer)
+  }
+
+  /// Ends a helper program that a control plane before this one may have left at work.
+  private func endTool(_ name: String, _ what: String) async {
+    if let old = await supervisor.adopt("\(processID(name))/\(what)") { await old.stop(signal: SIGKILL, grace: 0) }
   }
 
   /// Runs a helper program as the servers' user.
@@ -250,6 +260,8 @@ extension PostgresCluster {
     observed.synchronous = []
     observed.switchTo = nil
     observed.writerLostAt = nil
+    // The role's password may have been changed at the last moment: looked at again, while writes go on.
+    observed.isPrepared = false
     update(name) { facts in
       facts.follows = nil
       facts.isStreaming = false
@@ -276,6 +288,7 @@ extension PostgresCluster {
     logger.notice(
       "new writer",
       metadata: ["cluster": "\(id)", "instance": "\(name)", "took": "\(ContinuousClock.now - began)"])
+    watch(name)
     try await writeConfiguration(name, synchronous: observed.appliedSynchronous ?? [])
     processes[name]?.signal(SIGHUP)
   }
@@ -318,6 +331,7 @@ extension PostgresCluster {
     try await writeConfiguration(name, synchronous: [])
     processes[name]?.signal(SIGHUP)
     succeeded(name)
+    if let writer = observed.writer { watch(writer) }
   }
 
   // MARK: Replicas' data
@@ -331,6 +345,7 @@ extension PostgresCluster {
     let files = files
     update(name) { $0.hasData = false }
     try await persist()
+    await endTool(name, "basebackup")
     try await BlockingQueue.once("postgres-data") {
       try files.makeInstance(name)
       try PrivateFiles.remove(files.data(name))
@@ -444,6 +459,8 @@ extension PostgresCluster {
     // Something else may be wanted by now.
     if desired.masterPassword == wanted.masterPassword && desired.databaseName == wanted.databaseName {
       observed.isPrepared = true
+      observed.hasBeenPrepared = true
+      if !record.isPrepared { try await persist() }
     }
   }
 
@@ -461,8 +478,10 @@ extension PostgresCluster {
 
   func changePassword(_ client: PostgresClient, user: String, password: String) async throws {
     let verifier = try await client.verifier(user: user, password: password)
+    // Like any commit that is acknowledged, it must survive a failover.
     try await client.query(
-      "ALTER ROLE \(PostgresConfiguration.identifier(user)) PASSWORD \(PostgresConfiguration.literal(verifier))")
+      "SET LOCAL synchronous_commit = on; ALTER ROLE \(PostgresConfiguration.identifier(user)) "
+        + "PASSWORD \(PostgresConfiguration.literal(verifier))", timeout: 15)
   }
 
   // MARK: Leaving

@@ -201,6 +201,7 @@ extension RedisGroup {
           facts.isInStep = false
         }
         became(to)
+        watch(from)
         return try await persist()
       }
       let state = redisInfo(try await client(from).command(["INFO", "replication"]))["master_failover_state"]
@@ -223,6 +224,7 @@ extension RedisGroup {
       facts.isInStep = false
     }
     succeeded(name)
+    watch(name)
   }
 
   // MARK: Settings
@@ -273,6 +275,12 @@ extension RedisGroup {
       facts.applied = applied
     }
     process.onExit { [weak self] exit in Task { await self?.ended(name, process, exit) } }
+    watch(name)
+  }
+
+  /// Begins to ask a server, at once; also one that is being asked in calm intervals.
+  private func watch(_ name: String) {
+    guard let process = processes[name], let target = clients[name]?.target, !isClosed else { return }
     monitors[name]?.cancel()
     monitors[name] = Task { await self.monitor(name, process, RedisClient(target)) }
   }
