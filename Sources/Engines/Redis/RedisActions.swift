@@ -135,8 +135,9 @@ extension RedisGroup {
     guard let process = processes[name] else { return }
     stopsWanted.insert(name)
     publish()
+    // A server that is writing its first append-only file refuses to end, and forgets that it was asked.
     // The event may still be on its way; it is of no effect when it comes.
-    ended(name, process, await process.stop(grace: 20))
+    ended(name, process, await process.stop(grace: 20, repeatEvery: 0.25))
   }
 
   // MARK: Failover
