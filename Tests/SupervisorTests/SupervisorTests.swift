@@ -273,6 +273,7 @@ struct SupervisorFixture {
       let process = try await f.supervisor.start(f.shell("small", "sleep 1000"))
       let record = try #require(await f.supervisor.record(of: "small"))
       let resident = try #require(ProcFS.memory(record.shim)).resident
+      print("shim: \(resident / 1024) KiB resident")
       #expect(resident < 4_000_000, "\(resident) bytes")
       process.kill()
       _ = try await process.exit
