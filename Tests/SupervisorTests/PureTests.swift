@@ -69,6 +69,16 @@ import Testing
     #expect(EngineProbe.version(in: "nothing") == nil)
   }
 
+  @Test("the engines of this machine are found, with their versions")
+  func engines() async throws {
+    let postgres = try #require(await EngineProbe.postgres().first)
+    #expect((postgres.majorVersion ?? 0) >= 10)
+    #expect(PrivateFiles.exists(postgres.directory + "/initdb"))
+    #expect((await EngineProbe.redis()?.majorVersion ?? 0) >= 5)
+    #expect(EngineProbe.helper("castle-shim") != nil)
+    #expect(EngineProbe.helper("castle-nothing") == nil)
+  }
+
   @Test("the kernel gives a free port of an address")
   func ports() throws {
     let port = try FreePort.on("127.9.8.7")

@@ -111,6 +111,11 @@ struct SupervisorFixture {
       try await f.written("deaf", "ready")
       #expect(await deaf.stop(grace: 0.2).reason == .signal(9, coreDumped: false))
       #expect(!deaf.isRunning)
+
+      let reluctant = try await f.supervisor.start(
+        f.shell("reluctant", "trap 'trap \"exit 4\" TERM' TERM; echo ready; while :; do sleep 0.02; done"))
+      try await f.written("reluctant", "ready")
+      #expect(await reluctant.stop(grace: 20, repeatEvery: 0.1).reason == .code(4))
       #expect(deaf.resourceUse() == nil)
     }
   }
@@ -268,6 +273,7 @@ struct SupervisorFixture {
       let process = try await f.supervisor.start(f.shell("small", "sleep 1000"))
       let record = try #require(await f.supervisor.record(of: "small"))
       let resident = try #require(ProcFS.memory(record.shim)).resident
+      print("shim: \(resident / 1024) KiB resident")
       #expect(resident < 4_000_000, "\(resident) bytes")
       process.kill()
       _ = try await process.exit

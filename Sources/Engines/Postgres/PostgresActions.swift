@@ -15,6 +15,7 @@ extension PostgresCluster {
       case .initialise(let writer, let replicas): try await initialise(writer: writer, replicas: replicas)
       case .start(let name): try await start(name)
       case .stop(let name): await stop(name)
+      case .kill(let name): processes[name]?.kill()
       case .measure(let names): await measure(names)
       case .promote(let name): try await promote(name)
       case .follow(let name): try await follow(name)
@@ -39,7 +40,7 @@ extension PostgresCluster {
       switch action {
       case .initialise(let writer, _): writer
       case .start(let name), .promote(let name), .follow(let name), .clone(let name), .rejoin(let name),
-        .configure(let name), .remove(let name), .stop(let name), .takeOver(_, let name):
+        .configure(let name), .remove(let name), .stop(let name), .kill(let name), .takeOver(_, let name):
         name
       case .measure, .setSynchronous, .prepare, .wake: observed.writer
       }
@@ -52,11 +53,13 @@ extension PostgresCluster {
       facts.notBefore = due
       facts.failures = budget.failures
     }
-    // The failed step is not tried again in a tight circle, whatever it was.
-    if let due { try? await Task.sleep(for: .seconds(max(0, due.seconds - now.seconds))) }
+    switch action {
+    case .start, .clone, .rejoin: break  // The planner waits for `notBefore`.
+    default: if let due { try? await Task.sleep(for: .seconds(min(1, max(0, due.seconds - now.seconds)))) }
+    }
   }
 
-  private func succeeded(_ name: String) {
+  func succeeded(_ name: String) {
     budgets[name] = nil
     details[name]?.message = nil
     update(name) { facts in
@@ -69,6 +72,7 @@ extension PostgresCluster {
   func persist() async throws {
     record.writer = observed.writer
     record.synchronous = observed.synchronous
+    record.isPrepared = observed.hasBeenPrepared
     record.instances = observed.instances.mapValues {
       ClusterRecord.Instance(
         hasData: $0.hasData, needsRewind: $0.needsRewind, follows: $0.follows, parameters: $0.parameters)
@@ -88,6 +92,7 @@ extension PostgresCluster {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for name in [writer] + replicas {
         group.addTask {
+          await self.endTool(name, "copy")
           try await BlockingQueue.once("postgres-data") {
             try files.makeInstance(name)
             try PrivateFiles.remove(files.data(name))
@@ -126,6 +131,11 @@ extension PostgresCluster {
     succeeded(writer)
   }
 
+  /// Ends a helper program that a control plane before this one may have left at work.
+  func endTool(_ name: String, _ what: String) async {
+    if let old = await supervisor.adopt("\(processID(name))/\(what)") { await old.stop(signal: SIGKILL, grace: 0) }
+  }
+
   /// Runs a helper program as the servers' user.
   @discardableResult
   func tool(
@@ -145,7 +155,7 @@ extension PostgresCluster {
   // MARK: Start and stop
 
   /// Writes the configuration that an instance should have now.
-  private func writeConfiguration(_ name: String, synchronous: Set<String>) async throws {
+  func writeConfiguration(_ name: String, synchronous: Set<String>) async throws {
     guard let instance = desired.instance(name) else { throw PostgresError.unavailable("\(name) is not wanted") }
     let isReplica = name != observed.writer
     var upstream: PostgresConfiguration.Upstream?
@@ -170,7 +180,7 @@ extension PostgresCluster {
     if isNew { try await persist() }
   }
 
-  private func start(_ name: String) async throws {
+  func start(_ name: String) async throws {
     guard let instance = desired.instance(name) else { throw PostgresError.unavailable("\(name) is not wanted") }
     // A writer starts alone: replicas join the synchronous set when they stream.
     if name == observed.writer && !observed.synchronous.isEmpty {
@@ -188,6 +198,8 @@ extension PostgresCluster {
     publish()
     try await awaitReady(name, process)
     succeeded(name)
+    // The writer knows first when a replica streams: it is asked often from here on, until all do.
+    if let writer = observed.writer, writer != name { watch(writer) }
     logger.info("server ready", metadata: ["instance": "\(name)", "pid": "\(process.pid)"])
   }
 
@@ -198,190 +210,8 @@ extension PostgresCluster {
     publish()
     let exit = await process.stop(signal: SIGINT, grace: 60)
     logger.info("server stopped", metadata: ["instance": "\(name)", "exit": "\(exit)"])
-    await gone(name, process)
-  }
-
-  /// Waits until an ended process has been taken out of the facts.
-  private func gone(_ name: String, _ process: ManagedProcess) async {
-    while processes[name] === process { await Task.yield() }
-  }
-
-  // MARK: Failover
-
-  private func measure(_ names: [String]) async {
-    let started = now
-    await withTaskGroup(of: (String, UInt64?).self) { group in
-      for name in names {
-        guard let client = clients[name] else { continue }
-        group.addTask { (name, await Self.received(client)) }
-      }
-      for await (name, position) in group {
-        update(name) { facts in
-          if let position {
-            facts.received = position
-            facts.measuredAt = started
-          } else {
-            facts.measureFailedAt = started
-          }
-        }
-      }
-    }
-    for name in names where clients[name] == nil { update(name) { $0.measureFailedAt = started } }
-  }
-
-  /// What a replica has received for good: asked when its receiver has ended, for it may still be writing.
-  private static func received(_ client: PostgresClient) async -> UInt64? {
-    let sql = """
-      SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()),
-        EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming')
-      """
-    for attempt in 0..<40 {
-      guard let row = try? await client.query(sql, timeout: 3).first else { return nil }
-      if row[1] == "f" || attempt == 39 { return logPosition(row[0]) }
-      try? await Task.sleep(for: .milliseconds(5))
-    }
-    return nil
-  }
-
-  private func promote(_ name: String) async throws {
-    let began = ContinuousClock.now
-    guard let client = clients[name] else { throw PostgresError.unavailable("\(name) does not run") }
-    if let old = observed.writer, old != name {
-      update(old) { $0.needsRewind = true }
-      failovers += 1
-    }
-    observed.writer = name
-    observed.synchronous = []
-    observed.switchTo = nil
-    observed.writerLostAt = nil
-    update(name) { facts in
-      facts.follows = nil
-      facts.isStreaming = false
-      facts.notStreamingSince = nil
-    }
-    for other in observed.instances.keys where other != name { update(other) { $0.isStreaming = false } }
-    // Written down first: a control plane that dies here promotes again, and never starts the old writer as one.
-    try await persist()
-    try await client.query("SELECT pg_promote(false)")
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try await client.query("SELECT pg_is_in_recovery()", timeout: 60).first?[0] != "f" {
-      guard ContinuousClock.now < deadline else { throw PostgresError.timedOut("the promotion of \(name)") }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    // Its configuration as a replica had no synchronous names: it accepts writes from here on.
-    observed.appliedSynchronous = []
-    update(name) { facts in
-      facts.isReady = true
-      facts.isInRecovery = false
-    }
-    details[name, default: Details()].lag = nil
-    succeeded(name)
-    publish()
-    logger.notice(
-      "new writer",
-      metadata: ["cluster": "\(id)", "instance": "\(name)", "took": "\(ContinuousClock.now - began)"])
-    try await writeConfiguration(name, synchronous: observed.appliedSynchronous ?? [])
-    processes[name]?.signal(SIGHUP)
-  }
-
-  private func writerClient() throws -> (name: String, client: PostgresClient) {
-    guard let writer = observed.writer, let client = clients[writer] else {
-      throw PostgresError.unavailable("the cluster \(id) has no writer at the moment")
-    }
-    return (writer, client)
-  }
-
-  /// Where the writer listens, also one that is on its way out.
-  private func writerEndpoint() throws -> (address: String, port: Int) {
-    if let writer = observed.writer {
-      if let at = clients[writer]?.target { return (at.address, at.port) }
-      if let at = desired.instance(writer) { return (at.address, at.port) }
-    }
-    throw PostgresError.unavailable("the cluster \(id) has no writer at the moment")
-  }
-
-  /// Makes a replica's slot on the writer, which keeps the write-ahead log that the replica has not received.
-  private func ensureSlot(_ name: String) async throws {
-    let slot = PostgresConfiguration.slot(name)
-    let client = try writerClient().client
-    let lost =
-      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-      + "WHERE slot_name = $1 AND NOT active AND wal_status = 'lost'"
-    try await client.query(lost, [slot])
-    try await client.query(
-      "SELECT pg_create_physical_replication_slot($1, true) "
-        + "WHERE NOT EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_name = $1)", [slot])
-  }
-
-  private func follow(_ name: String) async throws {
-    try await ensureSlot(name)
-    update(name) { facts in
-      facts.isStreaming = false
-      facts.notStreamingSince = now
-    }
-    try await writeConfiguration(name, synchronous: [])
-    processes[name]?.signal(SIGHUP)
-    succeeded(name)
-  }
-
-  // MARK: Replicas' data
-
-  private func clone(_ name: String) async throws {
-    if let process = processes[name] {
-      details[name, default: Details()].isStopWanted = true
-      await process.stop(signal: SIGQUIT, grace: 5)
-      await gone(name, process)
-    }
-    let source = try writerEndpoint()
-    let files = files
-    update(name) { $0.hasData = false }
-    try await persist()
-    try await BlockingQueue.once("postgres-data") {
-      try files.makeInstance(name)
-      try PrivateFiles.remove(files.data(name))
-    }
-    try await ensureSlot(name)
-    try await tool(
-      name, "basebackup", installation.program("pg_basebackup"),
-      [
-        "-D", files.data(name), "-h", source.address, "-p", String(source.port), "-U",
-        PostgresConfiguration.administrator, "-w", "-X", "stream", "-c", "fast", "-S", PostgresConfiguration.slot(name),
-        "--no-sync",
-      ], timeout: 3600)
-    // Not flushed here: the start does, since the copy looks like a crashed server's (recovery_init_sync_method).
-    update(name) { facts in
-      facts.hasData = true
-      facts.needsRewind = false
-    }
-    try await persist()
-    try await start(name)
-  }
-
-  private func rejoin(_ name: String) async throws {
-    let client = try writerClient().client
-    let source = try writerEndpoint()
-    // Until the promoted server has written a checkpoint, its control file names the old timeline, and pg_rewind would
-    // find nothing to do: the old writer would stay diverged for ever.
-    try await client.query("CHECKPOINT", timeout: 300)
-    try await ensureSlot(name)
-    let files = files
-    do {
-      try await BlockingQueue.once("postgres-data") { try PrivateFiles.remove(files.data(name) + "/standby.signal") }
-      try await tool(
-        name, "rewind", installation.program("pg_rewind"),
-        [
-          "-D", files.data(name), "--no-sync", "--source-server",
-          "host=\(source.address) port=\(source.port) user=\(PostgresConfiguration.administrator) dbname=postgres "
-            + "sslmode=disable",
-        ], timeout: 1800)
-    } catch let error as SupervisorError {
-      // Beyond repair: the log it would need is gone, or its files are damaged.
-      logger.warning("rewind failed, copying anew", metadata: ["instance": "\(name)", "error": "\(error)"])
-      return try await clone(name)
-    }
-    update(name) { $0.needsRewind = false }
-    try await persist()
-    try await start(name)
+    // The event may still be on its way; it is of no effect when it comes.
+    ended(name, process, exit)
   }
 
   // MARK: Settings
@@ -449,6 +279,8 @@ extension PostgresCluster {
     // Something else may be wanted by now.
     if desired.masterPassword == wanted.masterPassword && desired.databaseName == wanted.databaseName {
       observed.isPrepared = true
+      observed.hasBeenPrepared = true
+      if !record.isPrepared { try await persist() }
     }
   }
 
@@ -466,8 +298,10 @@ extension PostgresCluster {
 
   func changePassword(_ client: PostgresClient, user: String, password: String) async throws {
     let verifier = try await client.verifier(user: user, password: password)
+    // Like any commit that is acknowledged, it must survive a failover.
     try await client.query(
-      "ALTER ROLE \(PostgresConfiguration.identifier(user)) PASSWORD \(PostgresConfiguration.literal(verifier))")
+      "SET LOCAL synchronous_commit = on; ALTER ROLE \(PostgresConfiguration.identifier(user)) "
+        + "PASSWORD \(PostgresConfiguration.literal(verifier))", timeout: 15)
   }
 
   // MARK: Leaving

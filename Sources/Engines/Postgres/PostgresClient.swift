@@ -81,11 +81,15 @@ final class PostgresClient: Sendable {
   }
 
   private static func connect(_ target: Target, _ deadline: Deadline) throws -> OpaquePointer {
-    let settings = [
+    var settings = [
       ("hostaddr", target.address), ("port", String(target.port)), ("user", target.user), ("password", target.password),
       ("dbname", target.database), ("sslmode", "disable"), ("gssencmode", "disable"), ("application_name", "castle"),
-      ("client_encoding", "UTF8"), ("options", "-c synchronous_commit=local -c statement_timeout=0"),
+      ("client_encoding", "UTF8"),
     ]
+    // The engine's own statements must get through when commits wait for replicas that are gone.
+    if target.user == PostgresConfiguration.administrator {
+      settings.append(("options", "-c synchronous_commit=local"))
+    }
     let pointer = withCStrings(settings.map(\.0)) { names in
       withCStrings(settings.map(\.1)) { values in PQconnectStartParams(names, values, 0) }
     }

@@ -40,7 +40,7 @@ public actor PostgresCluster {
     var isStopWanted = false
   }
 
-  private var isClosed = false
+  var isClosed = false
   private var loop: Task<Void, Never>?
   private var work: [Int: Task<Void, Never>] = [:]
   private var nextWork = 0
@@ -101,6 +101,7 @@ public actor PostgresCluster {
   private func begin() async {
     observed.writer = record.writer
     observed.synchronous = record.synchronous
+    observed.hasBeenPrepared = record.isPrepared
     for name in Set(record.instances.keys).union(desired.instances.map(\.name)) {
       let known = record.instances[name] ?? ClusterRecord.Instance()
       var facts = InstanceFacts()
@@ -317,7 +318,7 @@ public actor PostgresCluster {
       observed.isInitialising = isBusy
       for name in [writer] + replicas { busy(name) }
     case .start(let name), .promote(let name), .follow(let name), .clone(let name), .rejoin(let name),
-      .configure(let name), .remove(let name):
+      .configure(let name), .remove(let name), .kill(let name):
       busy(name)
     case .stop(let name):
       busy(name)
@@ -379,7 +380,7 @@ public actor PostgresCluster {
     if observed.isInitialising { return .creating }
     if facts.isRunning {
       if isWriter {
-        return facts.isReady && facts.isInRecovery == false && observed.isPrepared ? .available : .starting
+        return facts.isReady && facts.isInRecovery == false && observed.hasBeenPrepared ? .available : .starting
       }
       if facts.isReady && facts.isStreaming && facts.follows == observed.writer { return .available }
       return details[name]?.hasStarted == true ? .rejoining : .starting

@@ -76,6 +76,8 @@ struct ClusterRecord: Codable, Sendable, Hashable {
   var administratorPassword: String
   var writer: String?
   var synchronous: Set<String> = []
+  /// Roles and databases were made once.
+  var isPrepared = false
   var instances: [String: Instance] = [:]
 
   static func read(_ path: String) throws -> ClusterRecord? {

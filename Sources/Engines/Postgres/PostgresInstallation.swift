@@ -43,7 +43,13 @@ actor PostgresTemplates {
     _ installation: PostgresInstallation, root: String, user: SystemUser?, supervisor: Supervisor
   ) async throws -> String {
     let directory = "\(root)/.template-\(installation.major)"
-    if let task = making[directory] { return try await task.value }
+    if let task = making[directory] {
+      let data = try await task.value
+      // Somebody may have emptied the data root since.
+      if await BlockingQueue("template").run({ PrivateFiles.exists(data) }) { return data }
+      if making[directory] == task { making[directory] = nil }
+      return try await self.data(installation, root: root, user: user, supervisor: supervisor)
+    }
     let task = Task { try await Self.make(installation, directory: directory, user: user, supervisor: supervisor) }
     making[directory] = task
     do { return try await task.value } catch {

@@ -25,6 +25,7 @@ extension PostgresCluster {
       facts.isRunning = true
       facts.isReady = false
       facts.isInRecovery = nil
+      facts.silentSince = nil
       facts.isStreaming = false
       facts.notStreamingSince = now
       facts.hasCrashed = false
@@ -32,6 +33,12 @@ extension PostgresCluster {
     }
     details[name, default: Details()].isStopWanted = false
     process.onExit { [weak self] exit in Task { await self?.ended(name, process, exit) } }
+    watch(name)
+  }
+
+  /// Begins to ask a server, at once; also one that is being asked in calm intervals.
+  func watch(_ name: String) {
+    guard let process = processes[name], !isClosed else { return }
     monitors[name]?.cancel()
     monitors[name] = Task { await self.monitor(name, process) }
   }
@@ -40,8 +47,8 @@ extension PostgresCluster {
     change(&observed.instances[name, default: InstanceFacts()])
   }
 
-  private func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
-    guard processes[name] === process else { return }
+  func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
+    guard processes[name] === process, !isClosed else { return }
     processes[name] = nil
     monitors.removeValue(forKey: name)?.cancel()
     let isWanted = details[name]?.isStopWanted == true
@@ -112,10 +119,12 @@ extension PostgresCluster {
     let before = (observed, details[name]?.lag, details[name]?.needsRestart)
     let silences = probe == nil ? (details[name]?.silences ?? 0) + 1 : 0
     details[name, default: Details()].silences = silences
+    let hasStarted = details[name]?.hasStarted == true
     update(name) { facts in
       // One slow answer of a busy machine takes nobody out of service.
       facts.isReady = probe != nil || (facts.isReady && silences < Self.mostSilences)
       facts.isInRecovery = probe?.isInRecovery ?? facts.isInRecovery
+      facts.silentSince = probe == nil && hasStarted ? facts.silentSince ?? now : nil
     }
     if let probe {
       details[name, default: Details()].needsRestart = probe.needsRestart

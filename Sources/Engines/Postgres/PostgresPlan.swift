@@ -18,6 +18,8 @@ extension PostgresCluster {
     var instances: [String: InstanceFacts] = [:]
     /// Roles and databases are as specified.
     var isPrepared = false
+    /// They were once, for this cluster: it can be used.
+    var hasBeenPrepared = false
     /// When the writer's process was seen gone.
     var writerLostAt: Timestamp?
     /// The one that a planned failover shall make the writer.
@@ -44,6 +46,8 @@ extension PostgresCluster {
     var hasCrashed = false
     var isReady = false
     var isInRecovery: Bool?
+    /// Since when a server that had answered does not.
+    var silentSince: Timestamp?
     var isStreaming = false
     /// Since when it runs as a replica without streaming.
     var notStreamingSince: Timestamp?
@@ -62,6 +66,8 @@ extension PostgresCluster {
     case initialise(writer: String, replicas: [String])
     case start(String)
     case stop(String)
+    /// Ends a server that hangs; what follows is what follows any crash.
+    case kill(String)
     /// Asks replicas how much they have received.
     case measure([String])
     case promote(String)
@@ -90,6 +96,8 @@ extension PostgresCluster {
 
     /// A running replica that has not streamed for so many seconds is copied anew.
     static let rebuildAfter = 45.0
+    /// A server that has answered and then not for so many seconds hangs, and is killed.
+    static let killAfter = 60.0
     /// After so many failed starts in a row of a crashed writer, a replica takes over whatever it may lack.
     static let mostWriterFailures = 5
 
@@ -138,6 +146,7 @@ extension PostgresCluster {
     }
 
     private func ofRunningWriter(_ writer: String, _ it: InstanceFacts) -> [Action] {
+      if let hung = ofHung(writer, it) { return hung }
       guard it.isReady else { return [] }
       if it.isInRecovery == true { return [.promote(writer)] }
       if let target = switchTarget(writer), canTakeOver(target) { return [.stop(writer)] }
@@ -147,6 +156,11 @@ extension PostgresCluster {
       if !observed.isPrepared && !observed.isPreparing { actions.append(.prepare) }
       if it.parameters != desired.parameters { actions.append(.configure(writer)) }
       return actions
+    }
+
+    private func ofHung(_ name: String, _ it: InstanceFacts) -> [Action]? {
+      guard let due = it.silentSince?.adding(seconds: Self.killAfter) else { return nil }
+      return due <= now ? [.kill(name)] : it.isReady ? nil : [.wake(due)]
     }
 
     /// Whom a planned failover goes to: as asked, or the best when the writer is not wanted any more.
@@ -216,6 +230,7 @@ extension PostgresCluster {
       let isSourceReady = source.isRunning && source.isReady && source.isInRecovery == false && !source.isBusy
       if it.isBusy { return [] }
       if it.isRunning {
+        if let hung = ofHung(instance.name, it) { return hung }
         if it.endpoint != instance.endpoint || observed.restarting.contains(instance.name) {
           return [.stop(instance.name)]
         }

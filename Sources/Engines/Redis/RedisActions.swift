@@ -101,7 +101,8 @@ extension RedisGroup {
         user: user, logFile: log(name), stopGrace: 20,
         labels: ["address": node.address, "port": String(node.port), "group": id]))
     attach(process, to: name, applied: settings)
-    update(name) { $0.follows = follows == nil ? nil : observed.primary }
+    let leader = follows == nil ? nil : observed.primary
+    update(name) { $0.follows = leader }
     try await awaitReady(name, process)
     succeeded(name)
   }
@@ -134,8 +135,9 @@ extension RedisGroup {
     guard let process = processes[name] else { return }
     stopsWanted.insert(name)
     publish()
-    await process.stop(grace: 20)
-    while processes[name] === process { await Task.yield() }
+    // A server that is writing its first append-only file refuses to end, and forgets that it was asked.
+    // The event may still be on its way; it is of no effect when it comes.
+    ended(name, process, await process.stop(grace: 20, repeatEvery: 0.25))
   }
 
   // MARK: Failover
@@ -200,6 +202,7 @@ extension RedisGroup {
           facts.isInStep = false
         }
         became(to)
+        watch(from)
         return try await persist()
       }
       let state = redisInfo(try await client(from).command(["INFO", "replication"]))["master_failover_state"]
@@ -222,6 +225,7 @@ extension RedisGroup {
       facts.isInStep = false
     }
     succeeded(name)
+    watch(name)
   }
 
   // MARK: Settings
@@ -272,12 +276,18 @@ extension RedisGroup {
       facts.applied = applied
     }
     process.onExit { [weak self] exit in Task { await self?.ended(name, process, exit) } }
+    watch(name)
+  }
+
+  /// Begins to ask a server, at once; also one that is being asked in calm intervals.
+  private func watch(_ name: String) {
+    guard let process = processes[name], let target = clients[name]?.target, !isClosed else { return }
     monitors[name]?.cancel()
     monitors[name] = Task { await self.monitor(name, process, RedisClient(target)) }
   }
 
   private func ended(_ name: String, _ process: ManagedProcess, _ exit: ProcessExit) {
-    guard processes[name] === process else { return }
+    guard processes[name] === process, !isClosed else { return }
     processes[name] = nil
     monitors.removeValue(forKey: name)?.cancel()
     let hasCrashed = stopsWanted.remove(name) == nil && exit.reason != .code(0)
@@ -319,12 +329,12 @@ extension RedisGroup {
       facts.isPrimary = info["role"] == "master"
       if facts.isPrimary == true { return }
       let at = "\(info["master_host"] ?? ""):\(info["master_port"] ?? "")"
-      facts.follows = observed.nodes.first { $0.key != name && $0.value.endpoint == at }?.key ?? facts.follows
+      facts.follows = before.nodes.first { $0.key != name && $0.value.endpoint == at }?.key ?? facts.follows
       // Once in step it stays a candidate: when the primary dies its link goes down, and that is the very moment.
-      if info["master_link_status"] == "up" && facts.follows == observed.primary { facts.isInStep = true }
+      if info["master_link_status"] == "up" && facts.follows == before.primary { facts.isInStep = true }
       // But one that has lost a living primary falls behind.
       let down = info["master_link_down_since_seconds"].flatMap { Int($0) } ?? 0
-      if down > 2, let primary = observed.primary, observed.nodes[primary]?.isReady == true { facts.isInStep = false }
+      if down > 2, let primary = before.primary, before.nodes[primary]?.isReady == true { facts.isInStep = false }
     }
     if before != observed {
       wake()

@@ -8,7 +8,8 @@ enum RedisConfiguration {
   static let reserved: Set<String> = [
     "bind", "port", "dir", "aclfile", "user", "requirepass", "masterauth", "masteruser", "replicaof", "slaveof",
     "daemonize", "pidfile", "logfile", "supervised", "protected-mode", "unixsocket", "include", "loadmodule",
-    "cluster-enabled", "rename-command", "dbfilename", "appendfilename", "appenddirname", "tls-port",
+    "cluster-enabled", "replica-announce-ip", "replica-announce-port", "rename-command", "dbfilename", "appendfilename",
+    "appenddirname", "tls-port",
   ]
 
   /// Commands that clients may not use in a restricted group.
@@ -39,7 +40,9 @@ enum RedisConfiguration {
       "logfile \"\"", "dbfilename dump.rdb", "appendfilename appendonly.aof",
       // The default of 5 s makes each full synchronisation wait that long for more replicas.
       "repl-diskless-sync yes", "repl-diskless-sync-delay 0", "repl-diskless-load on-empty-db",
-      "repl-ping-replica-period 1", "repl-timeout 10", "repl-backlog-size 16mb", "replica-read-only yes",
+      // The primary would else know the replica by the address that the kernel chose for the connection.
+      "replica-announce-ip \(node.address)", "replica-announce-port \(node.port)", "repl-ping-replica-period 1",
+      "repl-timeout 10", "repl-backlog-size 16mb", "replica-read-only yes",
       "masteruser \(administrator)", "masterauth \(quoted(administratorPassword))",
       "user \(administrator) reset on ~* &* +@all >\(administratorPassword)",
       "user default " + clientRules(tokens: tokens, isRestricted: isRestricted).joined(separator: " "),

@@ -30,7 +30,7 @@ public actor RedisGroup {
   var failovers = 0
 
   private var stopping: Set<String> = []
-  private var isClosed = false
+  var isClosed = false
   private var loop: Task<Void, Never>?
   private var work: [Int: Task<Void, Never>] = [:]
   private var nextWork = 0
@@ -192,8 +192,14 @@ public actor RedisGroup {
     let before = failovers
     observed.switchTo = chosen
     wake()
-    defer { observed.switchTo = nil }
-    try await wait(timeout: 30) { $0.failovers > before && $0.availablePrimary != nil }
+    let deadline = ContinuousClock.now + .seconds(30)
+    while observed.switchTo != nil && ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
+    observed.switchTo = nil
+    guard failovers > before else {
+      throw RedisError.unavailable(
+        "\(chosen) did not take over: \(observed.primary.flatMap { messages[$0] } ?? "in time")")
+    }
+    try await wait(timeout: 30) { $0.availablePrimary != nil }
   }
 
   /// Stops one server and starts it again; a primary stays the primary. Returns when it is available again.

@@ -177,12 +177,20 @@ public final class ManagedProcess: Sendable {
 
   /// Asks it to end, and kills it when it has not within the grace. Returns when it is gone, whatever becomes of the
   /// calling task.
+  /// - Parameter interval: asks again after so many seconds, for programs that may refuse at first; `nil` asks once.
   @discardableResult
-  public func stop(signal number: Int32 = SIGTERM, grace seconds: Double = 10) async -> ProcessExit {
+  public func stop(
+    signal number: Int32 = SIGTERM, grace seconds: Double = 10, repeatEvery interval: Double? = nil
+  ) async -> ProcessExit {
     signal(number)
     // A task of its own: a cancelled caller must not cut the grace short.
     return await Task {
-      if let exit = try? await self.exit(within: seconds) { return exit }
+      let end = ContinuousClock.now + .seconds(seconds)
+      while ContinuousClock.now < end {
+        let left = (end - ContinuousClock.now) / .seconds(1)
+        if let exit = try? await self.exit(within: min(left, interval ?? left)) { return exit }
+        if interval != nil { self.signal(number) }
+      }
       self.kill()
       return (try? await self.exit) ?? ProcessExit(.unknown)
     }.value

@@ -16,7 +16,8 @@ enum ShimRequest {
       out.append(0)
     }
     put("executable", spec.executable)
-    put("argument", spec.executable.split(separator: "/").last.map(String.init) ?? spec.executable)
+    // Programs that look for others beside themselves (pg_rewind for postgres) want to be called by their path.
+    put("argument", spec.executable)
     for argument in spec.arguments { put("argument", argument) }
     for (name, value) in spec.environment.sorted(by: { $0.key < $1.key }) {
       if name.isEmpty || name.contains("=") { bad = "environment variable name '\(name)'" }
