@@ -94,14 +94,14 @@ struct EndpointTests {
     dead.kill()
     let alive = try echo("alive")
     try await GateFixture.with { gate in
-      var port = try await apply(gate, 1, [dead, alive])
+      let port = try await apply(gate, 1, [dead, alive])
       for _ in 0..<4 {
         let name = try await onThread { String(decoding: try RawSocket(port: port).receive(), as: UTF8.self) }
         #expect(name == "alive\n")
       }
-      port = try await apply(gate, 2, [])
+      #expect(try await apply(gate, 2, []) == port)
       #expect(try await onThread { try RawSocket(port: port).receiveToEnd() }.isEmpty)
-      port = try await apply(gate, 3, [dead], wait: 10)
+      #expect(try await apply(gate, 3, [dead], wait: 10) == port)
       async let waiting = onThread { String(decoding: try RawSocket(port: port).receive(), as: UTF8.self) }
       #expect(try await eventually { try await gate.client.statistics().endpoints[0].activeConnections == 1 })
       _ = try await apply(gate, 4, [alive], wait: 10)

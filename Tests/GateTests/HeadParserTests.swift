@@ -128,15 +128,17 @@ struct HeadParserTests {
     let bytes = Array(text.utf8)
     bytes.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      #expect(head.parseRequest(base, bytes.count) == .complete(bytes.count))
+      let result = head.parseRequest(base, bytes.count)
+      #expect(result == .complete(bytes.count))
       #expect(head.method == Slice(0, 4))
       #expect(head.target == Slice(5, 4))
       #expect(head.requestFraming == .length(42))
       #expect(head.connectionUpgrade && head.connectionClose && head.nominatesFields && !head.keepsAlive)
       #expect(head.expectsContinue && head.hasForwardedFor && head.hasUnusualNames)
       #expect(head.fieldCount == 8)
-      #expect(head.nominates(head.fields[3], in: base))
-      #expect(!head.nominates(head.fields[0], in: base))
+      let secret = head.nominates(head.fields[3], in: base)
+      let host = head.nominates(head.fields[0], in: base)
+      #expect(secret && !host)
     }
   }
 
