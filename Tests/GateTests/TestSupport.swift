@@ -206,34 +206,23 @@ final class MessageReader {
   }
 }
 
-/// A server on a port of the system's choice; each connection is served by a thread of its own.
+/// A server on a port of the system's choice; each connection is served by a thread of its own. Ends when released.
 final class TestServer: Sendable {
-  let port: UInt16
-  private let listener: Int32
-  private let state = Mutex((connections: 0, requests: 0, open: [Int32](), isStopped: false))
+  /// What the server's threads share.
+  final class Core: Sendable {
+    fileprivate let state = Mutex((connections: 0, requests: 0, open: [Int32](), isStopped: false))
+    fileprivate let listener: Int32
 
-  /// Serves each connection with the closure.
-  init(port wanted: UInt16 = 0, connection serve: @escaping @Sendable (RawSocket, TestServer) throws -> Void) throws {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var on: Int32 = 1
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, 4)
-    var name = sockaddr_in()
-    name.sin_family = sa_family_t(AF_INET)
-    name.sin_port = wanted.bigEndian
-    name.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
-        bind(descriptor, name, length) == 0 && listen(descriptor, 512) == 0
-          && getsockname(descriptor, name, &length) == 0
-      }
-    }
-    guard result else { throw TestFailure("cannot listen: \(String(cString: strerror(errno)))") }
-    listener = descriptor
-    port = UInt16(bigEndian: name.sin_port)
-    startThread { [self] in
+    fileprivate init(listener: Int32) { self.listener = listener }
+
+    deinit { close(listener) }
+
+    var connections: Int { state.withLock { $0.connections } }
+    func countRequest() { state.withLock { $0.requests += 1 } }
+
+    fileprivate func accept(_ serve: @escaping @Sendable (RawSocket, Core) throws -> Void) {
       while true {
-        let accepted = accept(descriptor, nil, nil)
+        let accepted = Glibc.accept(listener, nil, nil)
         if accepted < 0 { return }
         let socket = RawSocket(descriptor: accepted)
         let refuse = state.withLock { state in
@@ -243,19 +232,43 @@ final class TestServer: Sendable {
         }
         if refuse { continue }
         startThread { [self] in
+          // A test's handler ends with its connection; what it threw shows in the test's own expectations.
           do { try serve(socket, self) } catch {}
-          state.withLock { state in state.open.removeAll { $0 == accepted } }
+          state.withLock { state in state.open.removeAll { $0 == socket.descriptor } }
         }
       }
     }
   }
 
+  let port: UInt16
+  private let core: Core
+
+  /// Serves each connection with the closure.
+  init(connection serve: @escaping @Sendable (RawSocket, Core) throws -> Void) throws {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+        bind(descriptor, name, length) == 0 && listen(descriptor, 512) == 0
+          && getsockname(descriptor, name, &length) == 0
+      }
+    }
+    guard result else { throw TestFailure("cannot listen: \(String(cString: strerror(errno)))") }
+    port = UInt16(bigEndian: name.sin_port)
+    let core = Core(listener: descriptor)
+    self.core = core
+    startThread { core.accept(serve) }
+  }
+
   /// Answers each request with the closure's bytes; an empty answer closes the connection.
-  convenience init(port: UInt16 = 0, request answer: @escaping @Sendable (Message) throws -> String) throws {
-    try self.init(port: port) { socket, server in
+  convenience init(request answer: @escaping @Sendable (Message) throws -> String) throws {
+    try self.init { socket, core in
       let reader = MessageReader(socket)
       while let message = try reader.next() {
-        server.state.withLock { $0.requests += 1 }
+        core.countRequest()
         let bytes = try answer(message)
         if bytes.isEmpty { return }
         try socket.send(bytes)
@@ -263,21 +276,21 @@ final class TestServer: Sendable {
     }
   }
 
-  var connections: Int { state.withLock { $0.connections } }
-  var requests: Int { state.withLock { $0.requests } }
+  deinit { kill() }
 
-  /// Refuses new connections and resets the open ones, as when the process is killed.
+  var connections: Int { core.connections }
+  var requests: Int { core.state.withLock { $0.requests } }
+
+  /// Refuses new connections and ends the open ones, as when the process is killed. The port stays taken until the
+  /// server is released, so that nobody else can get it.
   func kill() {
-    state.withLock { state in
+    core.state.withLock { state in
       if state.isStopped { return }
       state.isStopped = true
-      shutdown(listener, Int32(SHUT_RDWR))
-      close(listener)
+      shutdown(core.listener, Int32(SHUT_RDWR))
       for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
   }
-
-  deinit { kill() }
 }
 
 /// The answer most tests need.

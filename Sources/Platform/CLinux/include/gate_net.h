@@ -106,6 +106,9 @@ int gate_listen(uint32_t address, uint16_t port, uint16_t *_Nonnull bound);
 int gate_accept(int listener, uint32_t *_Nonnull address, uint16_t *_Nonnull port);
 /// Begins a connection; 1 is written to `pending` when it is not yet established.
 int gate_connect(uint32_t address, uint16_t port, int *_Nonnull pending);
+/// Whether the other side's system took none of the bytes sent beyond the first `sent` of the connection: then nobody
+/// can have acted on them.
+int gate_nothing_taken(int descriptor, uint64_t sent);
 /// The pending error of a socket (0 when connected).
 int gate_socket_error(int descriptor);
 /// The address and port that a listening socket has.
