@@ -33,6 +33,14 @@ func module(
     swiftSettings: house)
 }
 
+/// The Gate's byte loops: in optimised builds without the run-time checks for exclusive access, which the one-thread
+/// design of a loop makes needless and which cost a tenth of its time.
+func dataPlane(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(path)",
+    swiftSettings: house + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))])
+}
+
 func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
   .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: house)
 }
@@ -117,7 +125,7 @@ let package = Package(
     module("Policy", "Pure/Policy", ["AWSCore"]),
     module("Blueprint", "Pure/Blueprint", [yams]),
     module("Templates", "Pure/Templates", [yams]),
-    module("HTTPWire", "Pure/HTTPWire"),
+    dataPlane("HTTPWire", "Pure/HTTPWire"),
 
     // Platform
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
@@ -137,7 +145,7 @@ let package = Package(
 
     // Engines: they know nothing of AWS.
     module("GateProtocol", "Engines/GateProtocol"),
-    module("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "CLinux"]),
+    dataPlane("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "CLinux"]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",

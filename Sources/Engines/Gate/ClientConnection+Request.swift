@@ -224,6 +224,7 @@ extension ClientConnection {
     touch()
     request.isReplayable = false
     outgoing.clear()
+    upstream.countBody(taken)
     if !upstream.write(loop.readBuffer, taken) { upstream.fail() }
   }
 
@@ -244,7 +245,7 @@ extension ClientConnection {
         continue
       }
       connection.attach(self)
-      return connection.sendRequest(isReused: true)
+      return connection.sendRequest()
     }
     var pending: Int32 = 0
     let descriptor = gate_connect(target.address.address, target.address.port, &pending)
@@ -253,7 +254,7 @@ extension ClientConnection {
     connection.attach(self)
     loop.add(connection)
     if connection.isClosed { return }
-    if pending == 0 { connection.sendRequest(isReused: false) }
+    if pending == 0 { connection.sendRequest() }
   }
 
   /// No connection to the target could be made. Nothing was sent, so any request may go to another.
@@ -268,10 +269,12 @@ extension ClientConnection {
   }
 
   /// The target's connection broke before a byte of the answer.
-  /// - Parameter wasReused: an idle connection that the target may have closed before it saw the request.
-  func upstreamBroke(_ target: TargetRuntime) {
+  /// - Parameter wasNotTaken: not a byte of the request reached the target, so any request may be sent again.
+  func upstreamBroke(_ target: TargetRuntime, wasNotTaken: Bool) {
     upstream = nil
-    if request.isReplayable, request.isIdempotent, !outgoing.isEmpty, request.attempts < Self.attemptsMax {
+    if request.isReplayable, request.isIdempotent || wasNotTaken, !outgoing.isEmpty,
+      request.attempts < Self.attemptsMax
+    {
       target.suspectUntil = loop.now + 200_000
       return dispatch(except: target)
     }

@@ -139,10 +139,9 @@ final class ClientConnection: Connection {
     close()
   }
 
-  /// Goes on with what is at hand, after an answer.
+  /// Goes on with what is at hand: after an answer, or when the target takes the request's body.
   func resume() {
-    guard phase == .head, out.isEmpty else { return }
-    if !inbox.isEmpty { parseInbox() }
+    if phase == .head, out.isEmpty, !inbox.isEmpty { parseInbox() }
     if !isClosed, mayRead { onReadable() }
   }
 

@@ -27,7 +27,9 @@ final class UpstreamConnection: Connection {
   private var body = BodyReader(.none)
   private var keepsAlive = true
   private var unwrapsChunks = false
-  private var isReused = false
+  /// Bytes sent before the request in progress.
+  private var sentBefore: UInt64 = 0
+  private var sentTotal: UInt64 = 0
   private var sentAt: UInt64 = 0
   private var isCounted = false
 
@@ -43,6 +45,9 @@ final class UpstreamConnection: Connection {
   var takesBody: Bool { phase != .connecting && out.isEmpty }
 
   // MARK: - A client's request
+
+  /// Counts bytes of a request's body that follow its first part.
+  func countBody(_ count: Int) { sentTotal += UInt64(count) }
 
   /// Makes this connection the client's for one request.
   func attach(_ client: ClientConnection) {
@@ -62,11 +67,12 @@ final class UpstreamConnection: Connection {
   }
 
   /// Sends the client's request as far as it is known.
-  func sendRequest(isReused: Bool) {
+  func sendRequest() {
     guard let client else { return close() }
     phase = .head
     deadline = .max
-    self.isReused = isReused
+    sentBefore = sentTotal
+    sentTotal += UInt64(client.outgoing.count)
     unwrapsChunks = false
     sentAt = loop.now
     if !write(client.outgoing.first, client.outgoing.count) { return fail() }
@@ -79,7 +85,7 @@ final class UpstreamConnection: Connection {
     guard phase == .connecting else { return flush() }
     let error = gate_socket_error(descriptor)
     if error != 0 { return connectFailed() }
-    sendRequest(isReused: false)
+    sendRequest()
   }
 
   private func connectFailed() {
@@ -166,10 +172,11 @@ final class UpstreamConnection: Connection {
       return finish(client)
     }
     let gotNothing = phase == .head && inbox.isEmpty && !client.request.hasAnswered
+    let wasNotTaken = gotNothing && gate_nothing_taken(descriptor, sentBefore) != 0
     detach()
     close()
     if gotNothing {
-      client.upstreamBroke(target)
+      client.upstreamBroke(target, wasNotTaken: wasNotTaken)
     } else {
       client.upstream = nil
       answerBroken(client)
