@@ -18,6 +18,8 @@ public final class CloudFormationService: AWSService {
   let providers: [String: ResourceProvider]
   var store: Store { environment.store }
   private let events = Mutex(0)
+  /// The stacks that are being worked on.
+  private let working = Mutex<Set<String>>([])
 
   public static let collections: [any Record.Type] = [StackRecord.self, StackEventRecord.self, ChangeSetRecord.self]
 
@@ -184,34 +186,31 @@ public final class CloudFormationService: AWSService {
   /// Runs pending operations until the task is cancelled: those left from before, then each as it is asked for.
   public func run() async throws {
     let changes = store.changes(in: [StackRecord.collection])
-    await withDiscardingTaskGroup { group in
-      let running = Mutex<Set<String>>([])
-      func begin() async throws {
-        let stacks = try await store.read { try $0.list(StackRecord.self) }
-        for (scope, stack) in stacks where stack.pending != nil {
-          guard running.withLock({ $0.insert(stack.id).inserted }) else { continue }
-          group.addTask {
-            var current: StackRecord? = stack
-            while let begun = current {
-              let isDone = await self.carryOut(begun, scope)
-              _ = running.withLock { $0.remove(begun.id) }
-              current = nil
-              guard isDone else { break }
-              // What was asked for while the last step finished found the stack taken: it is looked for once more.
-              if let latest = try? await self.store.get(StackRecord.self, scope, begun.id), latest.pending != nil,
-                running.withLock({ $0.insert(latest.id).inserted })
-              {
-                current = latest
-              }
-            }
-          }
-        }
-      }
-      do {
-        try await begin()
-        for await _ in changes { try await begin() }
-      } catch {
-        environment.logger.error("stacks cannot be read", metadata: ["error": "\(error)"])
+    try await withThrowingDiscardingTaskGroup { group in
+      try await beginPending(&group)
+      for await _ in changes { try await beginPending(&group) }
+    }
+  }
+
+  private func beginPending(_ group: inout ThrowingDiscardingTaskGroup<any Error>) async throws {
+    let stacks = try await store.read { try $0.list(StackRecord.self) }
+    for (scope, stack) in stacks where stack.pending != nil && claim(stack.id) {
+      group.addTask { await self.work(on: stack, scope) }
+    }
+  }
+
+  private func claim(_ stackID: String) -> Bool { working.withLock { $0.insert(stackID).inserted } }
+
+  private func work(on stack: StackRecord, _ scope: Scope) async {
+    var current: StackRecord? = stack
+    while let begun = current {
+      let isDone = await carryOut(begun, scope)
+      _ = working.withLock { $0.remove(begun.id) }
+      current = nil
+      guard isDone else { return }
+      // What was asked for while the last step finished found the stack taken: it is looked for once more.
+      if let latest = try? await store.get(StackRecord.self, scope, begun.id), latest.pending != nil, claim(latest.id) {
+        current = latest
       }
     }
   }
