@@ -1,8 +1,11 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
+import CloudFormationService
 import EC2Service
 import GateProtocol
+import IAMService
 import KMSService
+import SecretsManagerService
 import ServiceKit
 import Store
 import Supervisor
@@ -14,12 +17,19 @@ struct Services: Sendable {
 
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
-    let types: [any AWSService.Type] = [KMSService.self, EC2Service.self]
+    let types: [any AWSService.Type] = [
+      IAMService.self, KMSService.self, SecretsManagerService.self, EC2Service.self, CloudFormationService.self,
+    ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
 
   init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
-    authority = OpenAuthority()
-    all = [KMSService(environment), EC2Service(environment)]
+    let iam = IAMService(environment, owner: owner)
+    var services: [any AWSService] = [
+      iam, KMSService(environment), SecretsManagerService(environment), EC2Service(environment),
+    ]
+    services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
+    authority = iam
+    all = services
   }
 }

@@ -86,7 +86,7 @@ struct IAMResourceTests {
     try await IAMFixture.with { f in
       var made: [(ResourceProvider, ResourceHandle, JSONValue)] = []
       func make(_ type: String, _ properties: JSONValue) async throws -> ResourceHandle {
-        let provider = try provider(f, type)
+        let provider = try self.provider(f, type)
         let handle = try await provider.create(properties, context(f, "R\(made.count)"))
         made.append((provider, handle, properties))
         return handle

@@ -105,9 +105,9 @@ extension PolicyPrincipal {
     switch principal.kind {
     case .service: return nil
     case .root: self = .root(account: principal.account)
-    case .user:
+    case .user, .federatedUser:
       self.init(
-        kind: .user, arn: principal.arn, account: principal.account,
+        kind: principal.kind == .federatedUser ? .federatedUser : .user, arn: principal.arn, account: principal.account,
         name: arn?.resource.split(separator: "/").last.map(String.init) ?? "", uniqueID: principal.userID,
         tags: principal.tags)
     case .assumedRole:
