@@ -33,7 +33,9 @@ public struct LocalAuthority: Sendable {
   private func needsNew(_ path: String, now: Timestamp) throws -> Bool {
     guard FileManager.default.fileExists(atPath: path) else { return true }
     let text = try String(contentsOfFile: path, encoding: .utf8)
-    let certificate = try Certificate(pemEncoded: text)
+    // The endpoint's own certificate comes first, the authority's behind it.
+    guard let first = try PEMDocument.parseMultiple(pemString: text).first else { return true }
+    let certificate = try Certificate(pemDocument: first)
     return certificate.notValidAfter.timeIntervalSince1970 < now.adding(days: 30).seconds
   }
 
