@@ -33,7 +33,7 @@ struct IAMResourceTests {
   @Test("a role with policies is made, updated in place and removed with all that hangs on it")
   func role() async throws {
     try await IAMFixture.with { f in
-      let provider = try provider(f, "AWS::IAM::Role")
+      let provider = try self.provider(f, "AWS::IAM::Role")
       let execution = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
       let old: JSONValue = [
         "AssumeRolePolicyDocument": trust("ecs-tasks.amazonaws.com"), "ManagedPolicyArns": [.string(execution)],
@@ -71,7 +71,7 @@ struct IAMResourceTests {
   @Test("a role whose policy does not exist fails and leaves nothing behind")
   func failedRole() async throws {
     try await IAMFixture.with { f in
-      let provider = try provider(f, "AWS::IAM::Role")
+      let provider = try self.provider(f, "AWS::IAM::Role")
       let properties: JSONValue = [
         "RoleName": "broken", "AssumeRolePolicyDocument": trust("ec2.amazonaws.com"),
         "ManagedPolicyArns": ["arn:aws:iam::aws:policy/NoSuchPolicy"],

@@ -2,6 +2,7 @@
 
 import AWSCore
 import AWSWire
+import Foundation
 import IAMModel
 import IAMService
 import STSModel
@@ -189,6 +190,11 @@ struct STSTests {
       let key = try #require(try await f.run(IAM.createAccessKey) { $0.userName = "ci" }.accessKey)
       let id = try #require(key.accessKeyId)
       #expect(try await f.iam.accessKey(id)?.secret == key.secretAccessKey)
+      let secret = Data((key.secretAccessKey ?? "").utf8)
+      for name in try FileManager.default.contentsOfDirectory(atPath: f.harness.directory) {
+        let file = FileManager.default.contents(atPath: "\(f.harness.directory)/\(name)")
+        #expect(file?.firstRange(of: secret) == nil, "\(name)")
+      }
       #expect(try await f.run(STS.getAccessKeyInfo) { $0.accessKeyId = id }.account == "000000000000")
       _ = try await f.run(IAM.updateAccessKey) { ($0.userName, $0.accessKeyId, $0.status) = ("ci", id, "Inactive") }
       #expect(try await f.iam.accessKey(id)?.isActive == false)

@@ -53,6 +53,12 @@ extension IAMService {
     }
   }
 
+  /// As IAM gives certificates back: without white space around them.
+  private static func trimmed(_ pem: String) -> String {
+    let blank: (Character) -> Bool = { $0.isWhitespace }
+    return String(pem.drop(while: blank).reversed().drop(while: blank).reversed())
+  }
+
   /// When the certificate ends.
   /// - Throws: MalformedCertificate, KeyPairMismatch.
   private static func expiration(_ input: IAM.UploadServerCertificateRequest) throws -> Timestamp {
@@ -84,7 +90,8 @@ extension IAMService {
       Array(input.privateKey.utf8), sealer: store.sealer, context: ServerCertificateRecord.keyContext(id))
     let record = ServerCertificateRecord(
       name: input.serverCertificateName, path: path, id: id, created: call.now, expires: expires,
-      body: input.certificateBody, chain: input.certificateChain, privateKey: key, tags: tags)
+      body: Self.trimmed(input.certificateBody), chain: input.certificateChain.map(Self.trimmed), privateKey: key,
+      tags: tags)
     try await store.write { tx in
       guard try tx.get(ServerCertificateRecord.self, scope, record.recordID) == nil else {
         throw AWSError.entityAlreadyExists("The Server Certificate with name \(record.name) already exists.")

@@ -8,7 +8,7 @@ import Store
 extension IAMService {
   func addSTSOperations(_ table: inout HandlerTable) {
     // No policy can take this away (STS API Reference, GetCallerIdentity).
-    table.on(STS.getCallerIdentity, access: { _, _ in [] }) { _, call in
+    table.on(STS.getCallerIdentity, access: Self.everyone) { _, call in
       .make { ($0.account, $0.arn, $0.userId) = (call.principal.account, call.principal.arn, call.principal.userID) }
     }
     table.on(STS.getAccessKeyInfo) { input, _ in
@@ -18,8 +18,8 @@ extension IAMService {
       return .make { $0.account = key.principal.account }
     }
     // The role's trust policy and the caller's policies are weighed by the operation itself, services included.
-    table.on(STS.assumeRole, access: { _, _ in [] }, assumeRole)
-    table.on(STS.getSessionToken, access: { _, _ in [] }, getSessionToken)
+    table.on(STS.assumeRole, access: Self.everyone, assumeRole)
+    table.on(STS.getSessionToken, access: Self.everyone, getSessionToken)
     table.on(
       STS.getFederationToken,
       access: { input, call in
@@ -29,6 +29,9 @@ extension IAMService {
         return [ResourceAccess(arn, context: context)]
       }, getFederationToken)
   }
+
+  /// Whoever has signed may call.
+  private static func everyone<I>(_ input: I, _ call: CallContext) async throws -> [ResourceAccess] { [] }
 
   /// What is new about a session; the rest is made here.
   struct NewSession: Sendable {
