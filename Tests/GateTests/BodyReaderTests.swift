@@ -37,7 +37,8 @@ struct BodyReaderTests {
   @Test(
     "broken chunks are refused",
     arguments: [
-      "x\r\n", "\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhelloX\r\n", "5\r\nhello\n0\r\n\r\n", "-1\r\n", "0x5\r\nhello\r\n",
+      "x\r\n", "\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhelloX\r\n", "5\r\nhello\n0\r\n\r\n", "-1\r\n",
+      "0x5\r\nhello\r\n",
       " 5\r\nhello\r\n", "5 \r\nhello\r\n", "1000000000000000\r\n", "ffffffffffffffffff\r\n", "5;a\nb\r\nhello\r\n",
       "0\r\nbad trailer\r\n\r\n", "0\r\nX: y\n\r\n", "0\r\n X: y\r\n\r\n", "5;\u{0}\r\nhello\r\n",
     ])

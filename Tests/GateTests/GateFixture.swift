@@ -21,7 +21,8 @@ struct GateFixture: Sendable {
       (continuation: CheckedContinuation<GateStopper, any Error>) in
       startThread {
         do {
-          let worker = try GateWorker(GateWorkerConfiguration(socketPath: path, stateFile: state, loops: loops, drainTime: 1))
+          let worker = try GateWorker(
+            GateWorkerConfiguration(socketPath: path, stateFile: state, loops: loops, drainTime: 1))
           continuation.resume(returning: worker.stopper)
           worker.run()
         } catch {

@@ -50,7 +50,10 @@ struct HeadParserTests {
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", .badTransferEncoding),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", .badTransferEncoding),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", .badTransferEncoding),
-      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", .badTransferEncoding),
+      (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        .badTransferEncoding
+      ),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n", .badFieldValue),
       ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", .conflictingFraming),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\n", .badFieldName),
@@ -166,7 +169,9 @@ struct HeadParserTests {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
       "PUT /x HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
     ].map { Array($0.utf8) }
-    let pieces: [[UInt8]] = [[13, 10], [10], [13], [0], [32], [9], [58], [44], [255], Array("Content-Length: 1\r\n".utf8)]
+    let pieces: [[UInt8]] = [
+      [13, 10], [10], [13], [0], [32], [9], [58], [44], [255], Array("Content-Length: 1\r\n".utf8),
+    ]
     for _ in 0..<20_000 {
       var bytes = seeds[Int(random.next() % 3)]
       for _ in 0..<(1 + random.next() % 4) {

@@ -197,7 +197,9 @@ struct HealthTests {
               var count = 0
               while !isDone() || count < 50 {
                 try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                guard let answer = try reader.next(), answer.status == 200 else { throw TestFailure("a failed request") }
+                guard let answer = try reader.next(), answer.status == 200 else {
+                  throw TestFailure("a failed request")
+                }
                 count += 1
               }
               return count
@@ -219,6 +221,46 @@ struct HealthTests {
         var total = 0
         for try await count in tasks { total += count }
         #expect(total >= 150)
+      }
+    }
+  }
+
+  @Test("targets that are killed under load, and replaced, cost no GET")
+  func killed() async throws {
+    let first = try (0..<3).map { number in try TestServer { _ in ok("\(number)") } }
+    let replacement = try TestServer { _ in ok("new") }
+    try await GateFixture.with { gate in
+      let port = try await gate.serve(1, targets: first.map { target($0) })
+      let done = Mutex(false)
+      let isDone: @Sendable () -> Bool = { done.withLock { $0 } }
+      try await withThrowingTaskGroup(of: Bool.self) { tasks in
+        for _ in 0..<4 {
+          tasks.addTask {
+            try await onThread {
+              let socket = try RawSocket(port: port)
+              let reader = MessageReader(socket)
+              var sawReplacement = false
+              while !isDone() || !sawReplacement {
+                try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                guard let answer = try reader.next(), answer.status == 200 else { throw TestFailure("a failed request") }
+                if answer.text == "new" { sawReplacement = true }
+              }
+              return true
+            }
+          }
+        }
+        #expect(try await eventually { first[0].requests > 20 })
+        first[0].kill()
+        let before = first[1].requests
+        #expect(try await eventually { first[1].requests > before + 50 })
+        try await gate.serve(2, targets: [target(first[1]), target(first[2]), target(replacement)])
+        #expect(try await eventually { replacement.requests > 20 })
+        first[1].kill()
+        first[2].kill()
+        let later = replacement.requests
+        #expect(try await eventually { replacement.requests > later + 50 })
+        done.withLock { $0 = true }
+        for try await _ in tasks {}
       }
     }
   }

@@ -85,7 +85,8 @@ struct ProcessTests {
     GateSnapshot(
       version: version,
       loadBalancers: [
-        .init(id: "lb", address: "127.0.0.1", listeners: [.init(id: "l", port: port, defaultAction: .forward(to: "tg"))])
+        .init(
+          id: "lb", address: "127.0.0.1", listeners: [.init(id: "l", port: port, defaultAction: .forward(to: "tg"))])
       ],
       targetGroups: [
         .init(id: "tg", targets: [target(server)], healthCheck: .init(probe: .none))
@@ -190,7 +191,9 @@ struct ProcessTests {
       async let first = controller.set(
         .init(loadBalancers: part.loadBalancers, targetGroups: part.targetGroups), for: "elbv2")
       async let second = controller.set(
-        .init(endpoints: [.init(id: "db", address: "127.0.0.1", port: 0, backends: [.init(address: "127.0.0.1", port: server.port)])]),
+        .init(endpoints: [
+          .init(id: "db", address: "127.0.0.1", port: 0, backends: [.init(address: "127.0.0.1", port: server.port)])
+        ]),
         for: "rds")
       _ = try await (first, second)
       let status = try #require(await controller.currentStatus)

@@ -9,12 +9,15 @@ struct ProxyTests {
   @Test("a request reaches the target with what a load balancer adds, and the answer comes back as it was")
   func forwards() async throws {
     let server = try TestServer { message in
-      ok(message.line + "\n" + message.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n"), "X-From: t\r\n")
+      ok(
+        message.line + "\n" + message.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n"), "X-From: t\r\n"
+      )
     }
     try await GateFixture.with { gate in
       let port = try await gate.serve(targets: [target(server)])
       let answer = try await get(
-        port, "/a?b=c", "Connection: x-gone, keep-alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Stays: 2\r\n")
+        port, "/a?b=c", "Connection: x-gone, keep-alive\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nX-Stays: 2\r\n"
+      )
       #expect(answer.status == 200)
       #expect(answer["X-From"] == "t")
       #expect(answer["Server"] == nil)
@@ -34,7 +37,9 @@ struct ProxyTests {
   @Test("forwarded headers follow the mode, and a trace id that came is kept")
   func forwardedHeaders() async throws {
     let server = try TestServer { message in
-      ok("\(message.all("X-Forwarded-For"))|\(message.all("X-Forwarded-Proto"))|\(message["X-Amzn-Trace-Id"] ?? "")|\(message["Host"] ?? "")|\(message["x_y"] ?? "-")")
+      ok(
+        "\(message.all("X-Forwarded-For"))|\(message.all("X-Forwarded-Proto"))|\(message["X-Amzn-Trace-Id"] ?? "")|\(message["Host"] ?? "")|\(message["x_y"] ?? "-")"
+      )
     }
     let headers =
       "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 5.6.7.8\r\nX-Amzn-Trace-Id: Root=1-a-b\r\nx_y: 1\r\n"
@@ -77,7 +82,9 @@ struct ProxyTests {
         try socket.send((20..<40).map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
         for _ in 20..<40 { bodies.append(try reader.next()?.text ?? "") }
         // A byte at a time.
-        for byte in Array("POST /40 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /41 HTTP/1.1\r\nHost: a\r\n\r\n".utf8) {
+        for byte in Array(
+          "POST /40 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /41 HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        {
           try socket.send([byte])
         }
         for _ in 40..<42 { bodies.append(try reader.next()?.text ?? "") }
@@ -106,7 +113,10 @@ struct ProxyTests {
         return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
           + "\(String(half.utf8.count, radix: 16))\r\n\(half)\r\n\(String(rest.utf8.count, radix: 16));e=1\r\n\(rest)\r\n0\r\nX-T: 1\r\n\r\n"
       }
-      if message.target == "/close" { return "HTTP/1.1 200 OK\r\nConnection: close\r\nX-Length: \(body.utf8.count)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)" }
+      if message.target == "/close" {
+        return
+          "HTTP/1.1 200 OK\r\nConnection: close\r\nX-Length: \(body.utf8.count)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+      }
       return ok(body)
     }
     try await GateFixture.with { gate in
@@ -245,7 +255,9 @@ struct ProxyTests {
         let reader = MessageReader(socket)
         try socket.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n")
         let head = try reader.next()
-        var seen = ["\(head?.status ?? 0)", head?["Upgrade"] ?? "", String(decoding: try reader.take(5), as: UTF8.self)]
+        var seen = [
+          "\(head?.status ?? 0)", head?["Upgrade"] ?? "", String(decoding: try reader.take(5), as: UTF8.self),
+        ]
         try socket.send("abc")
         seen.append(String(decoding: try reader.take(3), as: UTF8.self))
         socket.endWriting()
@@ -262,9 +274,11 @@ struct ProxyTests {
     let one = try TestServer { _ in ok("one") }
     try await GateFixture.with { gate in
       let rules: [GateSnapshot.Rule] = [
-        .init(priority: 1, conditions: [.pathPattern(["/old/*"])],
+        .init(
+          priority: 1, conditions: [.pathPattern(["/old/*"])],
           action: .redirect(.init(statusCode: 301, scheme: "https", port: "443", path: "/new/#{path}"))),
-        .init(priority: 2, conditions: [.pathPattern(["/fixed"])],
+        .init(
+          priority: 2, conditions: [.pathPattern(["/fixed"])],
           action: .fixedResponse(.init(statusCode: 418, contentType: "text/plain", body: "teapot"))),
       ]
       let port = try await gate.serve(targets: [target(one)], rules: rules)

@@ -121,7 +121,9 @@ struct RuleTests {
   @Test("redirect placeholders are filled once")
   func placeholders() {
     let values = [("host", "a.test"), ("path", "#{host}/x"), ("port", "80")]
-    #expect(TargetParts.fill("https://#{host}:#{port}/#{path}#{nothing}#", values) == "https://a.test:80/#{host}/x#{nothing}#")
+    #expect(
+      TargetParts.fill("https://#{host}:#{port}/#{path}#{nothing}#", values) == "https://a.test:80/#{host}/x#{nothing}#"
+    )
   }
 
   @Test("health moves through ELBv2's states")

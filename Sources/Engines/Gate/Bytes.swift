@@ -56,7 +56,8 @@ struct Bytes: ~Copyable {
     bytes.withUnsafeBufferPointer { if let base = $0.baseAddress { append(base, $0.count) } }
   }
 
-  mutating func append(_ text: String) { append(Array(text.utf8)) }
+  /// Named, so that a literal never becomes a String on a hot path.
+  mutating func append(text: String) { append(Array(text.utf8)) }
 
   mutating func append(byte: UInt8) {
     reserve(1).pointee = byte

@@ -29,7 +29,8 @@ extension ClientConnection {
       return headLength + takeFirstBody(bytes + headLength, count - headLength)
     case .redirect(let redirect):
       let location = target.location(redirect, bytes: bytes, listener: listener)
-      return headLength + answerAndSkipBody(LocalAnswer(redirect, location: location), bytes + headLength, count - headLength)
+      return headLength
+        + answerAndSkipBody(LocalAnswer(redirect, location: location), bytes + headLength, count - headLength)
     case .fixedResponse(let response):
       return headLength + answerAndSkipBody(LocalAnswer(response), bytes + headLength, count - headLength)
     }
@@ -110,7 +111,8 @@ extension ClientConnection {
           outgoing.append(decimal: UInt64(suffix))
           run = valueEnd
         }
-      case .connection, .keepAlive, .proxyConnection, .te, .xForwardedProto, .xForwardedPort, .xAmznTraceId: drops = true
+      case .connection, .keepAlive, .proxyConnection, .te, .xForwardedProto, .xForwardedPort, .xAmznTraceId:
+        drops = true
       case .upgrade: drops = !request.wantsUpgrade
       case .expect: drops = request.isOldVersion
       case .xForwardedFor: drops = balancer.attributes.forwardedForMode != .preserve

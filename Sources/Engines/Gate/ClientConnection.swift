@@ -96,7 +96,7 @@ final class ClientConnection: Connection {
       if !inbox.isEmpty { parseInbox() }
       if mayRead, !isClosed { onReadable() }
     case .proxying: upstream?.resumeReading()
-    case .lingering: if endsWriting { return }
+    case .lingering: setDeadline(loop.now &+ Self.lingerTime)
     case .tunnel: peer?.relay()
     }
   }
@@ -227,9 +227,13 @@ final class ClientConnection: Connection {
     inbox.clear()
     if request.body.isDone && !mayRead && out.isEmpty { return close() }
     phase = .lingering
-    setDeadline(loop.now &+ Self.lingerTime)
     endsWriting = true
-    if out.isEmpty { shutDownWriting() }
+    if out.isEmpty {
+      setDeadline(loop.now &+ Self.lingerTime)
+      shutDownWriting()
+    } else {
+      touch()
+    }
     if mayRead, !isClosed { onReadable() }
   }
 

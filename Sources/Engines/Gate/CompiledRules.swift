@@ -133,7 +133,9 @@ final class CompiledRules {
 
   init(_ listener: GateSnapshot.Listener, _ compile: (GateSnapshot.Action) -> CompiledAction) {
     let sorted = listener.rules.sorted { $0.priority < $1.priority }
-    rules = sorted.map { CompiledRule(conditions: $0.conditions.map(CompiledCondition.init), action: compile($0.action)) }
+    rules = sorted.map {
+      CompiledRule(conditions: $0.conditions.map(CompiledCondition.init), action: compile($0.action))
+    }
     defaultAction = compile(listener.defaultAction)
     anyHost = RuleSet(count: sorted.count)
     nodes = [PathNode(rules: anyHost)]

@@ -9,7 +9,10 @@ final class EventLoop {
   static let readSize = 64 << 10
   private static let eventCapacity = 256
 
-  private enum TokenKind: UInt64 { case connection = 0, listener, endpoint, mailbox }
+  private enum TokenKind: UInt64 {
+    case connection = 0
+    case listener, endpoint, mailbox
+  }
 
   let index: Int
   let mailbox: Mailbox<LoopMessage>
@@ -38,6 +41,8 @@ final class EventLoop {
   /// Closed during this batch; their memory may still be in use below us on the stack.
   private var closed: [Connection] = []
   private var drainDeadline: UInt64 = .max
+  /// A descriptor to give up when there are no more.
+  private var spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
   private var date: [UInt8] = []
   private var dateSecond: UInt64 = 0
 
@@ -67,6 +72,7 @@ final class EventLoop {
   deinit {
     readBuffer.deallocate()
     events.deallocate()
+    Glibc.close(spare)
     Glibc.close(poll)
   }
 
@@ -127,7 +133,7 @@ final class EventLoop {
       var address: UInt32 = 0
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)
-      if descriptor < 0 { return }
+      if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
       let client = ClientConnection(loop: self, descriptor: descriptor, listener: listener, address: address)
       add(client)
     }
@@ -138,11 +144,22 @@ final class EventLoop {
       var address: UInt32 = 0
       var port: UInt16 = 0
       let descriptor = gate_accept(endpoint.descriptor, &address, &port)
-      if descriptor < 0 { return }
+      if descriptor < 0 { return acceptFailed(descriptor, endpoint.descriptor) }
       let client = TunnelConnection(loop: self, descriptor: descriptor, endpoint: endpoint, backend: nil)
       add(client)
       client.findBackend()
     }
+  }
+
+  /// Out of descriptors, a waiting connection would wake the loop for ever: the spare one is used to refuse it.
+  private func acceptFailed(_ error: Int32, _ listener: Int32) {
+    guard error == -EMFILE || error == -ENFILE else { return }
+    Glibc.close(spare)
+    var address: UInt32 = 0
+    var port: UInt16 = 0
+    let refused = gate_accept(listener, &address, &port)
+    if refused >= 0 { gate_reset(refused) }
+    spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
   }
 
   func nextGeneration() -> UInt32 {

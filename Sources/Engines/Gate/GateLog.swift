@@ -8,7 +8,8 @@ enum GateLog {
   static func error(_ message: String, _ fields: [(String, String)] = []) { write("error", message, fields) }
 
   private static func write(_ level: String, _ message: String, _ fields: [(String, String)]) {
-    var line = "{\"time\":\(Double(gate_wall() / 1000) / 1000),\"level\":\"\(level)\",\"message\":\"\(escape(message))\""
+    var line =
+      "{\"time\":\(Double(gate_wall() / 1000) / 1000),\"level\":\"\(level)\",\"message\":\"\(escape(message))\""
     for (name, value) in fields { line += ",\"\(escape(name))\":\"\(escape(value))\"" }
     line += ",\"pid\":\(getpid())}\n"
     let bytes = Array(line.utf8)

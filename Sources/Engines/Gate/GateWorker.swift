@@ -57,7 +57,10 @@ public final class GateWorker {
     var answered: Set<Int> = []
   }
 
-  enum TokenKind: UInt64 { case control = 0, master, signals, mailbox, client, probe }
+  enum TokenKind: UInt64 {
+    case control = 0
+    case master, signals, mailbox, client, probe
+  }
 
   private let configuration: GateWorkerConfiguration
   private let poll: Int32

@@ -85,23 +85,24 @@ extension ClientConnection {
     loop.scratch.append("HTTP/1.1 ")
     loop.scratch.append(decimal: UInt64(local.status))
     loop.scratch.append(byte: 0x20)
-    loop.scratch.append(LocalAnswer.reason(local.status))
+    loop.scratch.append(text: LocalAnswer.reason(local.status))
     loop.scratch.append("\r\nServer: awselb/2.0\r\nDate: ")
     loop.scratch.append(loop.dateLine())
     let hasBody = local.status >= 200 && local.status != 204 && local.status != 304
     if hasBody {
       if !local.body.isEmpty || local.contentType != "text/html" {
         loop.scratch.append("\r\nContent-Type: ")
-        loop.scratch.append(local.contentType)
+        loop.scratch.append(text: local.contentType)
       }
       loop.scratch.append("\r\nContent-Length: ")
       loop.scratch.append(decimal: UInt64(local.body.count))
     }
     if let location = local.location {
       loop.scratch.append("\r\nLocation: ")
-      loop.scratch.append(location)
+      loop.scratch.append(text: location)
     }
-    loop.scratch.append(isLast ? "\r\nConnection: close\r\n\r\n" : "\r\nConnection: keep-alive\r\n\r\n")
+    loop.scratch.append("\r\nConnection: ")
+    if isLast { loop.scratch.append("close\r\n\r\n") } else { loop.scratch.append("keep-alive\r\n\r\n") }
     if hasBody && !request.isHEAD { loop.scratch.append(local.body) }
     balancer.statistics.responseBytes += UInt64(loop.scratch.count)
     request.keepsAlive = !isLast

@@ -54,7 +54,8 @@ struct TargetKey: Hashable, Sendable {
 /// What the control thread tells a loop.
 enum LoopMessage: Sendable {
   /// Serve this. Descriptors of listeners and endpoints by id; which targets are healthy.
-  case configure(GateSnapshot, listeners: [String: BoundSocket], endpoints: [String: BoundSocket], healthy: Set<TargetKey>)
+  case configure(
+    GateSnapshot, listeners: [String: BoundSocket], endpoints: [String: BoundSocket], healthy: Set<TargetKey>)
   case health([(TargetKey, Bool)])
   /// Requests in flight to this target have had their time.
   case expire(TargetKey)

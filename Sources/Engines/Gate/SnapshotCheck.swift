@@ -23,7 +23,9 @@ enum SnapshotCheck {
         throw .invalidSnapshot("load balancer \(balancer.id): \(balancer.address) is not an IPv4 address")
       }
       for listener in balancer.listeners {
-        if !listeners.insert(listener.id).inserted { throw .invalidSnapshot("two listeners have the id \(listener.id)") }
+        if !listeners.insert(listener.id).inserted {
+          throw .invalidSnapshot("two listeners have the id \(listener.id)")
+        }
         try check(listener, groups)
       }
     }

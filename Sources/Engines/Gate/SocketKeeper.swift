@@ -85,7 +85,8 @@ final class SocketKeeper {
 
   /// A listener that was made anew on the same address and port goes on with the old one's socket and backlog.
   private func takeOver(_ key: SocketKey, _ spare: inout [SocketKey: Held]) -> Held? {
-    guard key.port != 0, let old = spare.first(where: { $0.key.address == key.address && $0.value.socket.port == key.port })
+    guard key.port != 0,
+      let old = spare.first(where: { $0.key.address == key.address && $0.value.socket.port == key.port })
     else { return nil }
     spare[old.key] = nil
     held[old.key] = nil
@@ -98,7 +99,8 @@ final class SocketKeeper {
   private func bind(_ key: SocketKey, _ bindings: inout [SocketKey: GateStatus.Binding]) -> Held? {
     let loopback: UInt32 = 0x7F00_0001
     guard let address = IPv4.parse(key.address) else {
-      bindings[key] = GateStatus.Binding(id: key.id, address: nil, port: nil, error: "not an IPv4 address: \(key.address)")
+      bindings[key] = GateStatus.Binding(
+        id: key.id, address: nil, port: nil, error: "not an IPv4 address: \(key.address)")
       return nil
     }
     var note: String?

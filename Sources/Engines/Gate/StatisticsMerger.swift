@@ -20,7 +20,9 @@ struct StatisticsMerger {
     for item in report.endpoints { endpoints[item.id, default: .init(id: item.id)].add(item) }
   }
 
-  private static func key(_ group: String, _ address: String, _ port: UInt16) -> String { "\(address):\(port) \(group)" }
+  private static func key(_ group: String, _ address: String, _ port: UInt16) -> String {
+    "\(address):\(port) \(group)"
+  }
 
   /// The sums, in the order of the snapshot.
   func statistics(time: Double, workerStartedAt: Double, in snapshot: GateSnapshot) -> GateStatistics {

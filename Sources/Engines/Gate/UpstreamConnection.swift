@@ -311,7 +311,9 @@ extension UpstreamConnection {
     }
     // All but the empty line.
     loop.scratch.append(bytes + run, headLength - 2 - run)
-    if loop.responseHead.minorVersion == 0 { (loop.scratch.first + loop.responseHead.minorVersionOffset).pointee = 0x31 }
+    if loop.responseHead.minorVersion == 0 {
+      (loop.scratch.first + loop.responseHead.minorVersionOffset).pointee = 0x31
+    }
     if client.isLastAnswer {
       loop.scratch.append("Connection: close\r\n\r\n")
       client.request.keepsAlive = false

@@ -144,7 +144,8 @@ extension MessageHead {
       let kind = HeaderField.Kind.of(bytes + position, nameLength)
       fields[fieldCount] = HeaderField(
         start: Int32(truncatingIfNeeded: position), nameLength: Int32(truncatingIfNeeded: nameLength),
-        valueStart: Int32(truncatingIfNeeded: valueStart), valueLength: Int32(truncatingIfNeeded: valueEnd - valueStart),
+        valueStart: Int32(truncatingIfNeeded: valueStart),
+        valueLength: Int32(truncatingIfNeeded: valueEnd - valueStart),
         end: Int32(truncatingIfNeeded: lineEnd + 2), kind: kind, hasPlainName: isPlain)
       if !isPlain { hasUnusualNames = true }
       fieldCount += 1
