@@ -1,0 +1,225 @@
+// Keeps the Gate at what the store says, and the store at what the Gate did: bound ports, drained targets.
+
+import AWSCore
+import FoundationEssentials
+import GateProtocol
+import Logging
+import Store
+
+/// One per service. Rounds are serialised: a caller of `apply` gets the outcome of a round that began after its call.
+actor GateReconciler {
+  private let store: Store
+  private let gate: GateController
+  private let ports: PortPlan
+  private let logger: Logger
+  private var requested = 0
+  private var running: (upTo: Int, task: Task<GateStatus?, any Error>)?
+  /// What was heard last, for when the Gate is away.
+  private var lastHealth: [TargetKey: GateTargetHealth] = [:]
+
+  struct TargetKey: Hashable, Sendable {
+    var group: String
+    var address: String
+    var port: Int
+  }
+
+  /// The name of ELBv2's part at the controller.
+  static let partName = "elbv2"
+
+  init(store: Store, gate: GateController, ports: PortPlan, logger: Logger) {
+    self.store = store
+    self.gate = gate
+    self.ports = ports
+    self.logger = logger
+  }
+
+  // MARK: - Applying
+
+  /// Brings the Gate to the store's state.
+  /// - Returns: where things are bound; nil while the parts of other services are awaited.
+  /// - Throws: `GateError`.
+  @discardableResult
+  func apply() async throws -> GateStatus? {
+    requested += 1
+    let mine = requested
+    while true {
+      if let running {
+        if running.upTo >= mine { return try await running.task.value }
+        _ = await running.task.result
+        continue
+      }
+      let task = Task {
+        // Cleared before anybody who waits for this task goes on.
+        defer { self.running = nil }
+        return try await self.round()
+      }
+      running = (requested, task)
+    }
+  }
+
+  /// The same for operations, which have done their work when the store has it: a Gate that is away is told later.
+  func applyIfThere() async {
+    do {
+      try await apply()
+    } catch GateError.disconnected {
+      logger.debug("the gate is away; the change is applied when it comes back")
+    } catch {
+      logger.error("the gate refused the load balancers' configuration", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func round() async throws -> GateStatus? {
+    let desired = try await store.read { snapshot in
+      DesiredState(
+        loadBalancers: try snapshot.list(LoadBalancerRecord.self).map(\.1),
+        listeners: try snapshot.list(ListenerRecord.self).map(\.1),
+        rules: try snapshot.list(RuleRecord.self).map(\.1),
+        targetGroups: try snapshot.list(TargetGroupRecord.self).map(\.1))
+    }
+    guard let status = try await gate.set(desired.gatePart(ports), for: Self.partName) else { return nil }
+    try await note(status, desired)
+    if desired.targetGroups.contains(where: { $0.targets.contains { $0.drainingSince != nil } }) {
+      try await removeDrained(desired)
+    }
+    return status
+  }
+
+  /// Records where listeners are bound and which load balancers have become active.
+  private func note(_ status: GateStatus, _ desired: DesiredState) async throws {
+    var bound: [String: BoundRecord] = [:]
+    for binding in status.listeners {
+      bound[binding.id] = BoundRecord(
+        address: binding.address, port: binding.port.map(Int.init), problem: binding.error)
+    }
+    let moved = desired.listeners.filter { bound[$0.arn] != nil && bound[$0.arn] != $0.bound }.map(\.arn)
+    let fresh = desired.loadBalancers.filter { !$0.isActive }.map(\.arn)
+    guard !moved.isEmpty || !fresh.isEmpty else { return }
+    let places = bound
+    try await store.write { tx in
+      for (scope, var listener) in try tx.list(ListenerRecord.self) where moved.contains(listener.arn) {
+        listener.bound = places[listener.arn]
+        try tx.put(listener, scope)
+      }
+      for (scope, var balancer) in try tx.list(LoadBalancerRecord.self) where fresh.contains(balancer.arn) {
+        balancer.isActive = true
+        try tx.put(balancer, scope)
+      }
+    }
+    for listener in desired.listeners where moved.contains(listener.arn) {
+      guard let problem = bound[listener.arn]?.problem else { continue }
+      let place = bound[listener.arn].map { "\($0.address ?? "nowhere"):\($0.port ?? 0)" } ?? ""
+      logger.warning(
+        "a listener is not where it was wanted",
+        metadata: ["listener": "\(listener.arn)", "bound": "\(place)", "reason": "\(problem)"])
+    }
+  }
+
+  /// Removes the draining targets that the Gate has drained. The Gate has just applied `desired`, so what it calls
+  /// drained are the targets that drained there; one that was registered again since then is left alone.
+  private func removeDrained(_ desired: DesiredState) async throws {
+    let reports = try await health()
+    let drained = Set(
+      reports.filter { $0.state == .unused && $0.reason == .notRegistered }
+        .map { TargetKey(group: $0.targetGroup, address: $0.address, port: Int($0.port)) })
+    var gone: [String: [TargetRecord]] = [:]
+    for group in desired.targetGroups {
+      let targets = group.targets.filter {
+        $0.drainingSince != nil && drained.contains(TargetKey(group: group.arn, address: $0.id, port: $0.port))
+      }
+      if !targets.isEmpty { gone[group.arn] = targets }
+    }
+    guard !gone.isEmpty else { return }
+    let removed = gone
+    try await store.write { tx in
+      for (scope, var group) in try tx.list(TargetGroupRecord.self) {
+        guard let targets = removed[group.arn] else { continue }
+        group.targets.removeAll { targets.contains($0) }
+        try tx.put(group, scope)
+      }
+    }
+  }
+
+  // MARK: - Binding
+
+  /// Applies and waits until the Gate has bound the listener, at most so long.
+  /// - Returns: nil when the Gate was away all the time.
+  func bind(_ listener: String, within limit: Duration) async throws -> GateStatus.Binding? {
+    let events = await gate.events()
+    do {
+      if let binding = try await apply()?.listener(listener) { return binding }
+    } catch GateError.disconnected {
+      // It comes back, or the limit ends the wait.
+    }
+    let binding = await withTaskGroup(of: GateStatus.Binding?.self) { group in
+      group.addTask {
+        for await event in events {
+          if case .applied(let status) = event, let binding = status.listener(listener) { return binding }
+        }
+        return nil
+      }
+      group.addTask {
+        // Cancelled when the binding was told in time.
+        try? await Task.sleep(for: limit)
+        return nil
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? nil
+    }
+    if binding != nil { await applyIfThere() }
+    return binding
+  }
+
+  // MARK: - Health
+
+  /// The health of all targets: the Gate's word now.
+  private func health() async throws -> [GateTargetHealth] {
+    let reports = try await gate.health()
+    lastHealth = [:]
+    remember(reports)
+    return reports
+  }
+
+  /// The health of a target group's targets; what was heard last while the Gate is away.
+  func health(of group: String) async -> [TargetKey: GateTargetHealth] {
+    do {
+      _ = try await health()
+    } catch {
+      logger.debug("the gate told no health", metadata: ["error": "\(error)"])
+    }
+    return lastHealth.filter { $0.key.group == group }
+  }
+
+  private func remember(_ reports: [GateTargetHealth]) {
+    for report in reports {
+      lastHealth[TargetKey(group: report.targetGroup, address: report.address, port: Int(report.port))] = report
+    }
+  }
+
+  // MARK: - The loop
+
+  /// Applies at the start and whenever the store or the Gate has news, until the task is cancelled.
+  func run() async throws {
+    let changes = store.changes(
+      in: [
+        LoadBalancerRecord.collection, ListenerRecord.collection, RuleRecord.collection, TargetGroupRecord.collection,
+      ])
+    let events = await gate.events()
+    await applyIfThere()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in changes { await self.applyIfThere() } }
+      group.addTask { for await event in events { await self.take(event) } }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private func take(_ event: GateEvent) async {
+    switch event {
+    case .applied: await applyIfThere()
+    case .health(let reports):
+      remember(reports)
+      if reports.contains(where: { $0.state == .unused && $0.reason == .notRegistered }) { await applyIfThere() }
+    case .statistics: break
+    }
+  }
+}

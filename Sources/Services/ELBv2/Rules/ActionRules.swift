@@ -1,0 +1,152 @@
+// Actions: from the API's shape to the record, and back.
+
+import AWSCore
+import AWSWire
+import ELBv2Model
+
+enum ActionRules {
+  /// The one action of a listener or rule.
+  /// - Throws: `ValidationError`, `InvalidLoadBalancerAction`, 501 for types of action that are not built.
+  static func read(_ actions: [ELBv2.Action]) throws -> ActionRecord {
+    for action in actions where ["authenticate-cognito", "authenticate-oidc", "jwt-validation"].contains(action.type) {
+      throw AWSError.notImplemented("listener actions of type \(action.type)")
+    }
+    guard let action = actions.first else {
+      throw ELBv2Error.validation("A listener or rule must have at least one action")
+    }
+    guard actions.count == 1 else {
+      throw ELBv2Error.invalidAction(
+        "A rule can have only one action of the types forward, redirect and fixed-response")
+    }
+    switch action.type {
+    case "forward": return .forward(try forward(action))
+    case "redirect": return .redirect(try redirect(action))
+    case "fixed-response": return .fixedResponse(try fixedResponse(action))
+    default:
+      throw ELBv2Error.validation("Action type '\(action.type)' must be one of 'forward, redirect, fixed-response'")
+    }
+  }
+
+  private static func forward(_ action: ELBv2.Action) throws -> ForwardRecord {
+    var record = ForwardRecord(groups: [], order: action.order)
+    if let config = action.forwardConfig {
+      if config.targetGroupStickinessConfig?.enabled == true {
+        throw AWSError.notImplemented("target group stickiness of forward actions")
+      }
+      record.stickinessSeconds = config.targetGroupStickinessConfig?.durationSeconds
+      record.groups = try (config.targetGroups ?? []).map { group in
+        let weight = group.weight ?? 1
+        guard (0...999).contains(weight) else {
+          throw ELBv2Error.validation("Target group weight '\(weight)' must be between '0' and '999' inclusive")
+        }
+        return .init(arn: group.targetGroupArn ?? "", weight: weight)
+      }
+    }
+    if let arn = action.targetGroupArn {
+      if record.groups.isEmpty { record.groups = [.init(arn: arn, weight: 1)] }
+      guard record.groups.count == 1, record.groups[0].arn == arn else {
+        throw ELBv2Error.validation(
+          "You must specify the same target group in 'TargetGroupArn' and 'ForwardConfig', or only one of them")
+      }
+    }
+    guard !record.groups.isEmpty else {
+      throw ELBv2Error.validation("A target group ARN must be specified for a forward action")
+    }
+    guard record.groups.count <= ELBv2Limits.targetGroupsPerActionMax else {
+      throw AWSError(
+        "TooManyTargetGroups",
+        "The maximum number of target groups on a forward action is '\(ELBv2Limits.targetGroupsPerActionMax)'")
+    }
+    guard Set(record.groups.map(\.arn)).count == record.groups.count else {
+      throw ELBv2Error.validation("The target groups of a forward action must be unique")
+    }
+    return record
+  }
+
+  private static func redirect(_ action: ELBv2.Action) throws -> RedirectRecord {
+    guard let config = action.redirectConfig else {
+      throw ELBv2Error.validation("A redirect configuration must be specified for a redirect action")
+    }
+    guard ["HTTP_301", "HTTP_302"].contains(config.statusCode) else {
+      throw ELBv2Error.validation("Redirect status code '\(config.statusCode)' must be one of 'HTTP_301, HTTP_302'")
+    }
+    let record = RedirectRecord(
+      statusCode: config.statusCode, scheme: config.protocol ?? "#{protocol}", host: config.host ?? "#{host}",
+      port: config.port ?? "#{port}", path: config.path ?? "/#{path}", query: config.query ?? "#{query}",
+      order: action.order)
+    guard record.path.hasPrefix("/") else {
+      throw ELBv2Error.validation("The redirect path '\(record.path)' must start with '/'")
+    }
+    if record.port != "#{port}" {
+      guard let number = Int(record.port), (1...65_535).contains(number) else {
+        throw ELBv2Error.validation("The redirect port '\(record.port)' must be between '1' and '65535' or '#{port}'")
+      }
+    }
+    if record.scheme == "#{protocol}", record.host == "#{host}", record.port == "#{port}", record.path == "/#{path}" {
+      throw ELBv2Error.invalidAction("The redirect configuration is not valid because it creates a loop.")
+    }
+    return record
+  }
+
+  private static func fixedResponse(_ action: ELBv2.Action) throws -> FixedResponseRecord {
+    guard let config = action.fixedResponseConfig else {
+      throw ELBv2Error.validation("A fixed response configuration must be specified for a fixed-response action")
+    }
+    guard let code = Int(config.statusCode), [2, 4, 5].contains(code / 100) else {
+      throw ELBv2Error.validation("Fixed response status code '\(config.statusCode)' must be a 2XX, 4XX or 5XX code")
+    }
+    let types = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"]
+    if let type = config.contentType, !types.contains(type) {
+      throw ELBv2Error.validation(
+        "Fixed response content type '\(type)' must be one of '\(types.joined(separator: ", "))'")
+    }
+    guard (config.messageBody ?? "").utf8.count <= 1024 else {
+      throw ELBv2Error.validation("The fixed response body cannot be longer than '1024' characters")
+    }
+    return FixedResponseRecord(
+      statusCode: config.statusCode, contentType: config.contentType, body: config.messageBody, order: action.order)
+  }
+
+  /// As the Describe operations tell it.
+  static func answer(_ record: ActionRecord) -> ELBv2.Action {
+    .make {
+      switch record {
+      case .forward(let forward):
+        $0.type = "forward"
+        $0.order = forward.order
+        if forward.groups.count == 1 { $0.targetGroupArn = forward.groups[0].arn }
+        $0.forwardConfig = .make {
+          $0.targetGroups = forward.groups.map { group in
+            .make {
+              $0.targetGroupArn = group.arn
+              $0.weight = group.weight
+            }
+          }
+          $0.targetGroupStickinessConfig = .make {
+            $0.enabled = false
+            $0.durationSeconds = forward.stickinessSeconds
+          }
+        }
+      case .redirect(let redirect):
+        $0.type = "redirect"
+        $0.order = redirect.order
+        $0.redirectConfig = .make {
+          $0.statusCode = redirect.statusCode
+          $0.protocol = redirect.scheme
+          $0.host = redirect.host
+          $0.port = redirect.port
+          $0.path = redirect.path
+          $0.query = redirect.query
+        }
+      case .fixedResponse(let fixed):
+        $0.type = "fixed-response"
+        $0.order = fixed.order
+        $0.fixedResponseConfig = .make {
+          $0.statusCode = fixed.statusCode
+          $0.contentType = fixed.contentType
+          $0.messageBody = fixed.body
+        }
+      }
+    }
+  }
+}
