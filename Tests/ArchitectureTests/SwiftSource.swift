@@ -7,29 +7,42 @@ struct SwiftSource: Sendable {
   let path: String
   let text: String
   let lines: [Substring]
-  /// The lines with comments and string contents replaced by spaces; as many as `lines`.
-  let code: [Substring]
+  /// The text with comments and string contents replaced by spaces, and a zero byte at its end.
+  private let code: [UInt8]
+  /// Where each line begins in `code`.
+  private let lineStarts: [Int]
 
   init(path: String, text: String) {
     self.path = path
     self.text = text
     lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    let blanked = String(decoding: Self.blank(Array(text.utf8)), as: UTF8.self)
-    code = blanked.split(separator: "\n", omittingEmptySubsequences: false)
+    let bytes = Array(text.utf8)
+    var code = bytes
+    var starts = [0]
+    for index in bytes.indices where bytes[index] == UInt8(ascii: "\n") { starts.append(index + 1) }
+    var lexer = Lexer(bytes: bytes + [0])
+    while let range = lexer.nextHidden() {
+      for index in range where bytes[index] != UInt8(ascii: "\n") { code[index] = UInt8(ascii: " ") }
+    }
+    self.code = code + [0]
+    lineStarts = starts
+  }
+
+  /// The code of a line, counted from 1.
+  private func codeLine(_ line: Int) -> String {
+    let end = line < lineStarts.count ? lineStarts[line] - 1 : code.count - 1
+    return String(decoding: code[lineStarts[line - 1]..<max(end, lineStarts[line - 1])], as: UTF8.self)
   }
 
   /// The modules that the file imports.
   var imports: Set<String> {
     var result: Set<String> = []
-    for line in code where line.contains("import ") {
-      let words = line.split(separator: " ")
+    for line in occurrences(of: "import") {
+      let words = codeLine(line).split(separator: " ")
       guard let at = words.firstIndex(of: "import"), words[..<at].allSatisfy(Self.mayPrecedeImport) else { continue }
       var rest = words[(at + 1)...]
-      if let first = rest.first,
-        ["struct", "class", "enum", "func", "protocol", "typealias", "let", "var"].contains(first)
-      {
-        rest.removeFirst()
-      }
+      let kinds = ["struct", "class", "enum", "func", "protocol", "typealias", "let", "var"]
+      if let first = rest.first, kinds.contains(String(first)) { rest.removeFirst() }
       if let name = rest.first { result.insert(String(name.prefix { $0 != "." })) }
     }
     return result
@@ -42,22 +55,33 @@ struct SwiftSource: Sendable {
   /// Line numbers (from 1) whose code contains `word`, not as a part of a longer name.
   func occurrences(of word: String) -> [Int] {
     let wanted = Array(word.utf8)
-    let startsAsName = wanted.first.map(Self.isNameByte) ?? false
-    let endsAsName = wanted.last.map(Self.isNameByte) ?? false
+    guard let first = wanted.first, let last = wanted.last else { return [] }
     var result: [Int] = []
-    for (index, line) in code.enumerated() {
-      let bytes = Array(line.utf8)
-      guard bytes.count >= wanted.count else { continue }
-      for start in 0...(bytes.count - wanted.count) where bytes[start] == wanted[0] {
+    code.withUnsafeBytes { code in
+      guard let base = code.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
+      var at = 0
+      while let found = strstr(base + at, word) {
+        let start = UnsafePointer(found) - base
         let end = start + wanted.count
-        guard bytes[start..<end].elementsEqual(wanted) else { continue }
-        if startsAsName, start > 0, Self.isNameByte(bytes[start - 1]) { continue }
-        if endsAsName, end < bytes.count, Self.isNameByte(bytes[end]) { continue }
-        result.append(index + 1)
-        break
+        at = end
+        if Self.isNameByte(first), start > 0, Self.isNameByte(code[start - 1]) { continue }
+        if Self.isNameByte(last), Self.isNameByte(code[end]) { continue }
+        let line = self.line(at: start)
+        if result.last != line { result.append(line) }
       }
     }
     return result
+  }
+
+  /// The line, counted from 1, that holds the byte at `offset`.
+  private func line(at offset: Int) -> Int {
+    var low = 0
+    var high = lineStarts.count
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if lineStarts[middle] <= offset { low = middle } else { high = middle }
+    }
+    return low + 1
   }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {
@@ -67,29 +91,37 @@ struct SwiftSource: Sendable {
 
   /// Functions and initialisers with a body: the line they start in, and how many lines they have.
   var functions: [(name: String, line: Int, length: Int)] {
+    var starts: [Int: String] = [:]
+    for line in occurrences(of: "func") + occurrences(of: "init") {
+      if let name = Self.functionName(in: codeLine(line)[...]) { starts[line] = name }
+    }
     var result: [(String, Int, Int)] = []
     var open: [(name: String, line: Int, depth: Int)] = []
     var pending: (name: String, line: Int)?
     var depth = 0
-    for (index, line) in code.enumerated() {
-      if let name = Self.functionName(in: line) { pending = (name, index + 1) }
-      for byte in line.utf8 {
-        if byte == UInt8(ascii: "{") {
-          depth += 1
-          if let started = pending {
-            open.append((started.name, started.line, depth))
-            pending = nil
-          }
-        } else if byte == UInt8(ascii: "}") {
-          if let last = open.last, last.depth == depth {
-            result.append((last.name, last.line, index + 2 - last.line))
-            open.removeLast()
-          }
-          depth -= 1
+    var line = 1
+    if let name = starts[1] { pending = (name, 1) }
+    for byte in code {
+      switch byte {
+      case UInt8(ascii: "\n"):
+        line += 1
+        if let name = starts[line] { pending = (name, line) }
+      case UInt8(ascii: "{"):
+        depth += 1
+        if let started = pending {
+          open.append((started.name, started.line, depth))
+          pending = nil
         }
+      case UInt8(ascii: "}"):
+        if let last = open.last, last.depth == depth {
+          result.append((last.name, last.line, line + 1 - last.line))
+          open.removeLast()
+        }
+        depth -= 1
+        // A requirement of a protocol has no body: the protocol's own end is not the start of one.
+        pending = nil
+      default: break
       }
-      // A requirement of a protocol has no body.
-      if pending != nil, line.allSatisfy({ $0 == " " }) { pending = nil }
     }
     return result
   }
@@ -103,26 +135,20 @@ struct SwiftSource: Sendable {
     if let start, start.hasPrefix("init(") || start.hasPrefix("init?(") || start.hasPrefix("init<") { return "init" }
     return nil
   }
-
-  /// The bytes with comments and the contents of string literals blanked; line ends stay.
-  private static func blank(_ source: [UInt8]) -> [UInt8] {
-    var bytes = source
-    var lexer = Lexer(bytes: source)
-    while let range = lexer.nextHidden() {
-      for index in range where bytes[index] != UInt8(ascii: "\n") { bytes[index] = UInt8(ascii: " ") }
-    }
-    return bytes
-  }
 }
 
 /// Finds comments and string contents. Interpolations count as contents: what these tests look for is not in them.
 private struct Lexer {
+  /// The text, ended by a zero byte.
   let bytes: [UInt8]
   var at = 0
 
   /// The next comment or string content, or nil at the end.
   mutating func nextHidden() -> Range<Int>? {
     while at < bytes.count {
+      at += bytes.withUnsafeBytes { buffer in
+        buffer.baseAddress.map { strcspn($0.assumingMemoryBound(to: CChar.self) + at, "/\"#") } ?? 0
+      }
       if starts("//") { return take { $0.skipLine() } }
       if starts("/*") { return take { $0.skipBlock() } }
       if let hashes = stringStart() { return take { $0.skipString(hashes) } }
@@ -134,7 +160,7 @@ private struct Lexer {
   private mutating func take(_ skip: (inout Lexer) -> Void) -> Range<Int> {
     let start = at
     skip(&self)
-    return start..<min(at, bytes.count)
+    return start..<min(at, bytes.count - 1)
   }
 
   private func starts(_ text: StaticString, at offset: Int = 0) -> Bool {
