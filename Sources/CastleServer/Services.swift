@@ -1,7 +1,9 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
 import CloudFormationService
+import CloudWatchLogsService
 import EC2Service
+import ELBv2Service
 import GateProtocol
 import IAMService
 import KMSService
@@ -18,7 +20,8 @@ struct Services: Sendable {
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
-      IAMService.self, KMSService.self, SecretsManagerService.self, EC2Service.self, CloudFormationService.self,
+      IAMService.self, KMSService.self, SecretsManagerService.self, CloudWatchLogsService.self, EC2Service.self,
+      ELBv2Service.self, CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
@@ -26,7 +29,8 @@ struct Services: Sendable {
   init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
     let iam = IAMService(environment, owner: owner)
     var services: [any AWSService] = [
-      iam, KMSService(environment), SecretsManagerService(environment), EC2Service(environment),
+      iam, KMSService(environment), SecretsManagerService(environment),
+      try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
     authority = iam
