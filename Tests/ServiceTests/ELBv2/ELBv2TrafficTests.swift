@@ -69,6 +69,7 @@ struct ELBv2TrafficTests {
         try await elb.register(group, [server])
         groups.append(group)
       }
+      let (apiGroup, webGroup) = (groups[0], groups[1])
       let listener = try await elb.listener(balancer, .fixed("404", "nothing here"))
       let api = try await elb.rule(listener, 10, .path("/api/*"), .forward(groups[0]))
       _ = try await elb.rule(listener, 20, .host("www.*"), .forward(groups[1]))
@@ -84,7 +85,7 @@ struct ELBv2TrafficTests {
         })
       let name = try await elb.dnsName(balancer)
       try await elb.until("healthy") {
-        let states = try await elb.health(groups[0]).merging(elb.health(groups[1])) { $1 }
+        let states = try await elb.health(apiGroup).merging(elb.health(webGroup)) { $1 }
         return Set(states.values) == ["healthy"]
       }
       #expect(try await ELBHTTP.get(name, "/api/x").body == "api")
