@@ -77,7 +77,7 @@ let services: [Target] = [
   service("CloudWatchLogs", calls: ["KMS"], ["LogStore"]),
   service("EC2"),
   service("ECR", calls: ["KMS"]),
-  service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "SecretsManager"], ["Tasks", "Supervisor"]),
+  service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
   service("ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
