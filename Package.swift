@@ -164,7 +164,7 @@ let package = Package(
     module(
       "CastleServer", "CastleServer",
       [
-        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Dashboard",
+        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Tasks", "Dashboard",
         "Blueprint", "Templates", logging, lifecycle,
       ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
     program(

@@ -3,6 +3,7 @@
 import CloudFormationService
 import CloudWatchLogsService
 import EC2Service
+import ECSService
 import ELBv2Service
 import GateProtocol
 import IAMService
@@ -11,26 +12,30 @@ import SecretsManagerService
 import ServiceKit
 import Store
 import Supervisor
+import Tasks
 
 /// All services of a castle, made once over one environment.
 struct Services: Sendable {
   let authority: any Authority
+  let ecs: ECSService
   let all: [any AWSService]
 
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
       IAMService.self, KMSService.self, SecretsManagerService.self, CloudWatchLogsService.self, EC2Service.self,
-      ELBv2Service.self, CloudFormationService.self,
+      ELBv2Service.self, ECSService.self, CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
 
   init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
     let iam = IAMService(environment, owner: owner)
+    ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
       iam, KMSService(environment), SecretsManagerService(environment),
       try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
+      ecs,
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
     authority = iam

@@ -41,6 +41,7 @@ extension Castle {
   /// given opens its own credentials, nobody else's.
   private func taskCredentials(_ request: ControlRequest) async throws -> ControlResponse {
     let id = String(request.path.dropFirst("/credentials/".count))
-    throw AWSError.notImplemented("task credentials \(id)")
+    return .json(
+      try await services.ecs.taskCredentials(id: id, authorization: request.headers["authorization"] ?? ""))
   }
 }
