@@ -63,12 +63,13 @@ struct ELBv2TrafficTests {
     try await ELBv2Fixture.withGate { elb in
       let servers = [try ELBServer("api"), try ELBServer("web")]
       let balancer = try await elb.loadBalancer("shop")
-      var groups: [String] = []
+      var made: [String] = []
       for server in servers {
         let group = try await elb.targetGroup(server.name) { $0.healthCheckPath = "/health" }
         try await elb.register(group, [server])
-        groups.append(group)
+        made.append(group)
       }
+      let groups = made
       let listener = try await elb.listener(balancer, .fixed("404", "nothing here"))
       let api = try await elb.rule(listener, 10, .path("/api/*"), .forward(groups[0]))
       _ = try await elb.rule(listener, 20, .host("www.*"), .forward(groups[1]))
