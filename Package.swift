@@ -87,7 +87,7 @@ let services: [Target] = [
   service("S3", calls: ["KMS"], ["ObjectStore", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield"),
-  service("WAFv2"),
+  service("WAFv2", calls: ["ELBv2"]),
 ]
 
 // MARK: - The package

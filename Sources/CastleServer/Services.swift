@@ -1,5 +1,6 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
+import ApplicationAutoScalingService
 import CloudFormationService
 import CloudWatchLogsService
 import EC2Service
@@ -10,9 +11,11 @@ import IAMService
 import KMSService
 import SecretsManagerService
 import ServiceKit
+import ShieldService
 import Store
 import Supervisor
 import Tasks
+import WAFv2Service
 
 /// All services of a castle, made once over one environment.
 struct Services: Sendable {
@@ -24,7 +27,8 @@ struct Services: Sendable {
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
       IAMService.self, KMSService.self, SecretsManagerService.self, CloudWatchLogsService.self, EC2Service.self,
-      ELBv2Service.self, ECSService.self, CloudFormationService.self,
+      ELBv2Service.self, ECSService.self, ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
+      CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
@@ -35,7 +39,7 @@ struct Services: Sendable {
     var services: [any AWSService] = [
       iam, KMSService(environment), SecretsManagerService(environment),
       try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
-      ecs,
+      ecs, ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
     authority = iam

@@ -30,7 +30,10 @@ public struct EdgeServer: Sendable {
   public init(configuration: Configuration, chain: RequestChain, logger: Logger) {
     self.configuration = configuration
     self.chain = chain
-    self.logger = logger
+    // Hummingbird reports the cancellation that ends the server as an error; what matters of it is thrown as well.
+    var quiet = logger
+    quiet.logLevel = .critical
+    self.logger = quiet
   }
 
   /// Serves until the task is cancelled.

@@ -63,13 +63,17 @@ struct ELBv2TrafficTests {
     try await ELBv2Fixture.withGate { elb in
       let servers = [try ELBServer("api"), try ELBServer("web")]
       let balancer = try await elb.loadBalancer("shop")
-      var groups: [String] = []
+      var made: [String] = []
       for server in servers {
         let group = try await elb.targetGroup(server.name) { $0.healthCheckPath = "/health" }
         try await elb.register(group, [server])
-        groups.append(group)
+        made.append(group)
       }
+<<<<<<< HEAD
       let (apiGroup, webGroup) = (groups[0], groups[1])
+=======
+      let groups = made
+>>>>>>> 59cb9334d6d30b4682f583fd8d3fd4445077c073
       let listener = try await elb.listener(balancer, .fixed("404", "nothing here"))
       let api = try await elb.rule(listener, 10, .path("/api/*"), .forward(groups[0]))
       _ = try await elb.rule(listener, 20, .host("www.*"), .forward(groups[1]))

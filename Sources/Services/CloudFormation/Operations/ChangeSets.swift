@@ -53,7 +53,11 @@ extension CloudFormationService {
     let scope = call.scope
     let kind = input.changeSetType ?? "UPDATE"
     if kind == "IMPORT" { throw AWSError.notImplemented("CloudFormation's resource imports") }
-    let existing = try await store.read { try $0.find(StackRecord.self, scope, index: "name", input.stackName).first ?? (input.stackName.hasPrefix("arn:") ? $0.get(StackRecord.self, scope, input.stackName) : nil) }
+    let existing = try await store.read { snapshot in
+      input.stackName.hasPrefix("arn:")
+        ? try snapshot.get(StackRecord.self, scope, input.stackName)
+        : try snapshot.find(StackRecord.self, scope, index: "name", input.stackName).first
+    }
     if kind == "UPDATE", existing == nil || existing?.status == "REVIEW_IN_PROGRESS" {
       throw CFNError.validation("Stack [\(input.stackName)] does not exist")
     }

@@ -133,8 +133,6 @@ extension CloudFormationService {
     if !hasChanges { throw CFNError.noUpdates }
     if try plan(current, evaluator, tags: prepared.input.tags).isEmpty, !outputsDiffer(current, evaluator) { throw CFNError.noUpdates }
     let now = call.now
-    let counter = nextEventNumber()
-    _ = counter
     try await store.write { tx in
       var stack = try self.find(stackID, tx, scope)
       guard stack.pending == nil, Self.updatable.contains(stack.status) else {

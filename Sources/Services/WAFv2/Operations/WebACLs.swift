@@ -1,0 +1,168 @@
+// Web ACLs: create, get, update, delete, list, and their capacity.
+
+import AWSCore
+import AWSWire
+import ServiceKit
+import Store
+import WAFv2Model
+
+extension WAFv2Service {
+  func createWebACL(_ input: WAFv2.CreateWebACLRequest, _ call: CallContext) async throws -> WAFv2.CreateWebACLResponse
+  {
+    try Self.requireRegional(input.scope)
+    let rules = input.rules ?? []
+    let capacity = try Self.capacity(rules)
+    let tags = try Tags.read(input.tags)
+    let id = call.ids.uuid()
+    let arn = Self.arn("webacl", input.name, id, call)
+    let acl = WAFv2.WebACL.make {
+      $0.id = id
+      $0.name = input.name
+      $0.arn = arn
+      $0.description = input.description
+      $0.defaultAction = input.defaultAction
+      $0.rules = rules
+      $0.visibilityConfig = input.visibilityConfig
+      $0.capacity = capacity
+      $0.captchaConfig = input.captchaConfig
+      $0.challengeConfig = input.challengeConfig
+      $0.customResponseBodies = input.customResponseBodies
+      $0.tokenDomains = input.tokenDomains
+      $0.associationConfig = input.associationConfig
+      $0.dataProtectionConfig = input.dataProtectionConfig
+      $0.onSourceDDoSProtectionConfig = input.onSourceDDoSProtectionConfig
+      $0.applicationConfig = input.applicationConfig
+      $0.managedByFirewallManager = false
+      $0.retrofittedByFirewallManager = false
+      $0.labelNamespace = "awswaf:\(call.account):webacl:\(input.name):"
+    }
+    let record = WebACLRecord(
+      id: id, name: input.name, arn: arn, lockToken: call.ids.uuid(), acl: Self.shapes.json(acl), tags: tags)
+    try await store.write { tx in
+      guard try tx.find(WebACLRecord.self, call.scope, index: "name", record.name).isEmpty else {
+        throw WAFError.duplicate
+      }
+      guard try tx.count(WebACLRecord.self, call.scope) < WAFLimits.webACLsMax else { throw WAFError.limit }
+      try Self.requireIPSets(rules, tx, call.scope)
+      try tx.put(record, call.scope)
+    }
+    return .make { $0.summary = Self.summary(record) }
+  }
+
+  /// - Throws: `WAFInvalidParameterException`, `WAFLimitsExceededException`.
+  private static func capacity(_ rules: [WAFv2.Rule]) throws -> Int {
+    var check = RuleCheck()
+    try check.check(rules)
+    let capacity = Capacity.of(rules)
+    guard capacity <= WAFLimits.capacityMax else { throw WAFError.limit }
+    return capacity
+  }
+
+  private static func requireIPSets(_ rules: [WAFv2.Rule], _ tx: Transaction, _ scope: Scope) throws {
+    var check = RuleCheck()
+    try check.check(rules)
+    for arn in check.ipSets where try tx.find(IPSetRecord.self, scope, index: "arn", arn).isEmpty {
+      throw WAFError.notFound
+    }
+  }
+
+  func checkCapacity(_ input: WAFv2.CheckCapacityRequest, _ call: CallContext) async throws
+    -> WAFv2.CheckCapacityResponse
+  {
+    try Self.requireRegional(input.scope)
+    let capacity = try Self.capacity(input.rules)
+    return .make { $0.capacity = capacity }
+  }
+
+  func getWebACL(_ input: WAFv2.GetWebACLRequest, _ call: CallContext) async throws -> WAFv2.GetWebACLResponse {
+    try Self.requireRegional(input.scope)
+    let record = try await store.read { snapshot in
+      if let arn = input.arn { return try snapshot.find(WebACLRecord.self, call.scope, index: "arn", arn).first }
+      guard let id = input.id else {
+        throw WAFError.invalid("You must specify an id and a name, or an ARN", field: "ENTITY", parameter: "Id")
+      }
+      return try snapshot.get(WebACLRecord.self, call.scope, id)
+    }
+    guard let record, input.name == nil || input.name == record.name else { throw WAFError.notFound }
+    return .make {
+      $0.webACL = Self.answer(record)
+      $0.lockToken = record.lockToken
+    }
+  }
+
+  static func answer(_ record: WebACLRecord) -> WAFv2.WebACL { shapes.structure(WAFv2.WebACL.self, record.acl) }
+
+  /// The whole definition is replaced, as on AWS.
+  func updateWebACL(_ input: WAFv2.UpdateWebACLRequest, _ call: CallContext) async throws -> WAFv2.UpdateWebACLResponse
+  {
+    try Self.requireRegional(input.scope)
+    let rules = input.rules ?? []
+    let capacity = try Self.capacity(rules)
+    let next = call.ids.uuid()
+    try await store.write { tx in
+      var record = try Self.webACL(input.id, input.name, input.lockToken, tx, call.scope)
+      try Self.requireIPSets(rules, tx, call.scope)
+      var acl = Self.answer(record)
+      acl.description = input.description
+      acl.defaultAction = input.defaultAction
+      acl.rules = rules
+      acl.visibilityConfig = input.visibilityConfig
+      acl.capacity = capacity
+      acl.captchaConfig = input.captchaConfig
+      acl.challengeConfig = input.challengeConfig
+      acl.customResponseBodies = input.customResponseBodies
+      acl.tokenDomains = input.tokenDomains
+      acl.associationConfig = input.associationConfig
+      acl.dataProtectionConfig = input.dataProtectionConfig
+      acl.onSourceDDoSProtectionConfig = input.onSourceDDoSProtectionConfig
+      acl.applicationConfig = input.applicationConfig
+      record.acl = Self.shapes.json(acl)
+      record.lockToken = next
+      try tx.put(record, call.scope)
+    }
+    return .make { $0.nextLockToken = next }
+  }
+
+  private static func webACL(
+    _ id: String, _ name: String, _ token: String, _ tx: Transaction, _ scope: Scope
+  ) throws -> WebACLRecord {
+    guard let record = try tx.get(WebACLRecord.self, scope, id), record.name == name else { throw WAFError.notFound }
+    guard record.lockToken == token else { throw WAFError.staleToken }
+    return record
+  }
+
+  func deleteWebACL(_ input: WAFv2.DeleteWebACLRequest, _ call: CallContext) async throws -> WAFv2.DeleteWebACLResponse
+  {
+    try Self.requireRegional(input.scope)
+    let arn = Self.arn("webacl", input.name, input.id, call)
+    try await dropStaleAssociations(arn, call)
+    try await store.write { tx in
+      let record = try Self.webACL(input.id, input.name, input.lockToken, tx, call.scope)
+      guard try tx.find(AssociationRecord.self, call.scope, index: "webACL", record.arn).isEmpty else {
+        throw WAFError.associated
+      }
+      try tx.delete(WebACLRecord.self, call.scope, record.id)
+    }
+    return .init()
+  }
+
+  func listWebACLs(_ input: WAFv2.ListWebACLsRequest, _ call: CallContext) async throws -> WAFv2.ListWebACLsResponse {
+    try Self.requireRegional(input.scope)
+    let all = try await store.read { try $0.list(WebACLRecord.self, call.scope) }
+    let (items, next) = try Self.page(all, limit: input.limit, marker: input.nextMarker, id: \.id)
+    return .make {
+      $0.webACLs = items.map(Self.summary)
+      $0.nextMarker = next
+    }
+  }
+
+  private static func summary(_ record: WebACLRecord) -> WAFv2.WebACLSummary {
+    .make {
+      $0.id = record.id
+      $0.name = record.name
+      $0.arn = record.arn
+      $0.lockToken = record.lockToken
+      $0.description = record.acl["Description"]?.text ?? ""
+    }
+  }
+}

@@ -1,0 +1,44 @@
+// What WAF keeps: web ACLs whole, IP sets, and which resource has which web ACL.
+
+import AWSCore
+import Store
+
+struct WebACLRecord: Record {
+  static let collection = "wafv2.web-acl"
+  var recordID: String { id }
+  var recordIndex: [String: String] { ["name": name, "arn": arn] }
+
+  var id: String
+  var name: String
+  var arn: String
+  var lockToken: String
+  /// The API's WebACL as JSON, with everything that was sent.
+  var acl: JSONValue
+  var tags: [String: String] = [:]
+}
+
+struct IPSetRecord: Record {
+  static let collection = "wafv2.ip-set"
+  var recordID: String { id }
+  var recordIndex: [String: String] { ["name": name, "arn": arn] }
+
+  var id: String
+  var name: String
+  var arn: String
+  var lockToken: String
+  /// `IPV4` or `IPV6`.
+  var version: String
+  var addresses: [String]
+  var description: String?
+  var tags: [String: String] = [:]
+}
+
+struct AssociationRecord: Record {
+  static let collection = "wafv2.association"
+  var recordID: String { resource }
+  var recordIndex: [String: String] { ["webACL": webACL] }
+
+  var resource: String
+  /// The web ACL's ARN.
+  var webACL: String
+}
