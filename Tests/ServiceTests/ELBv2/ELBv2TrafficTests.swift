@@ -69,11 +69,7 @@ struct ELBv2TrafficTests {
         try await elb.register(group, [server])
         made.append(group)
       }
-<<<<<<< HEAD
-      let (apiGroup, webGroup) = (groups[0], groups[1])
-=======
       let groups = made
->>>>>>> 59cb9334d6d30b4682f583fd8d3fd4445077c073
       let listener = try await elb.listener(balancer, .fixed("404", "nothing here"))
       let api = try await elb.rule(listener, 10, .path("/api/*"), .forward(groups[0]))
       _ = try await elb.rule(listener, 20, .host("www.*"), .forward(groups[1]))
