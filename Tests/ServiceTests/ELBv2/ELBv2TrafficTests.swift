@@ -85,7 +85,7 @@ struct ELBv2TrafficTests {
         })
       let name = try await elb.dnsName(balancer)
       try await elb.until("healthy") {
-        let states = try await elb.health(apiGroup).merging(elb.health(webGroup)) { $1 }
+        let states = try await elb.health(groups[0]).merging(elb.health(groups[1])) { $1 }
         return Set(states.values) == ["healthy"]
       }
       #expect(try await ELBHTTP.get(name, "/api/x").body == "api")
