@@ -14,10 +14,12 @@ public enum RDS {
   public static var createDBSubnetGroup: APIOperation<CreateDBSubnetGroupMessage, CreateDBSubnetGroupResult> { APIOperation(model, "CreateDBSubnetGroup") }
   public static var deleteDBCluster: APIOperation<DeleteDBClusterMessage, DeleteDBClusterResult> { APIOperation(model, "DeleteDBCluster") }
   public static var deleteDBClusterParameterGroup: APIOperation<DeleteDBClusterParameterGroupMessage, Empty> { APIOperation(model, "DeleteDBClusterParameterGroup") }
+  public static var deleteDBClusterSnapshot: APIOperation<DeleteDBClusterSnapshotMessage, DeleteDBClusterSnapshotResult> { APIOperation(model, "DeleteDBClusterSnapshot") }
   public static var deleteDBInstance: APIOperation<DeleteDBInstanceMessage, DeleteDBInstanceResult> { APIOperation(model, "DeleteDBInstance") }
   public static var deleteDBSubnetGroup: APIOperation<DeleteDBSubnetGroupMessage, Empty> { APIOperation(model, "DeleteDBSubnetGroup") }
   public static var describeDBClusterParameterGroups: APIOperation<DescribeDBClusterParameterGroupsMessage, DBClusterParameterGroupsMessage> { APIOperation(model, "DescribeDBClusterParameterGroups") }
   public static var describeDBClusterParameters: APIOperation<DescribeDBClusterParametersMessage, DBClusterParameterGroupDetails> { APIOperation(model, "DescribeDBClusterParameters") }
+  public static var describeDBClusterSnapshots: APIOperation<DescribeDBClusterSnapshotsMessage, DBClusterSnapshotMessage> { APIOperation(model, "DescribeDBClusterSnapshots") }
   public static var describeDBClusters: APIOperation<DescribeDBClustersMessage, DBClusterMessage> { APIOperation(model, "DescribeDBClusters") }
   public static var describeDBEngineVersions: APIOperation<DescribeDBEngineVersionsMessage, DBEngineVersionMessage> { APIOperation(model, "DescribeDBEngineVersions") }
   public static var describeDBInstances: APIOperation<DescribeDBInstancesMessage, DBInstanceMessage> { APIOperation(model, "DescribeDBInstances") }
@@ -46,10 +48,12 @@ op CreateDBInstance POST / CreateDBInstanceMessage CreateDBInstanceResult wrappe
 op CreateDBSubnetGroup POST / CreateDBSubnetGroupMessage CreateDBSubnetGroupResult wrapper=CreateDBSubnetGroupResult errors=DBSubnetGroupAlreadyExistsFault,DBSubnetGroupDoesNotCoverEnoughAZs,DBSubnetQuotaExceededFault,DBSubnetGroupQuotaExceededFault,InvalidSubnet
 op DeleteDBCluster POST / DeleteDBClusterMessage DeleteDBClusterResult wrapper=DeleteDBClusterResult errors=InvalidDBClusterSnapshotStateFault,InvalidDBClusterStateFault,InvalidGlobalClusterStateFault,SnapshotQuotaExceededFault,DBClusterSnapshotAlreadyExistsFault,KMSKeyNotAccessibleFault,DBClusterAutomatedBackupQuotaExceededFault,DBClusterNotFoundFault
 op DeleteDBClusterParameterGroup POST / DeleteDBClusterParameterGroupMessage - errors=DBParameterGroupNotFoundFault,InvalidDBParameterGroupStateFault
+op DeleteDBClusterSnapshot POST / DeleteDBClusterSnapshotMessage DeleteDBClusterSnapshotResult wrapper=DeleteDBClusterSnapshotResult errors=DBClusterSnapshotNotFoundFault,InvalidDBClusterSnapshotStateFault
 op DeleteDBInstance POST / DeleteDBInstanceMessage DeleteDBInstanceResult wrapper=DeleteDBInstanceResult errors=DBInstanceAutomatedBackupQuotaExceededFault,DBInstanceNotFoundFault,InvalidDBClusterStateFault,SnapshotQuotaExceededFault,InvalidDBInstanceStateFault,KMSKeyNotAccessibleFault,DBSnapshotAlreadyExistsFault
 op DeleteDBSubnetGroup POST / DeleteDBSubnetGroupMessage - errors=InvalidDBSubnetStateFault,InvalidDBSubnetGroupStateFault,DBSubnetGroupNotFoundFault
 op DescribeDBClusterParameterGroups POST / DescribeDBClusterParameterGroupsMessage DBClusterParameterGroupsMessage wrapper=DescribeDBClusterParameterGroupsResult errors=DBParameterGroupNotFoundFault
 op DescribeDBClusterParameters POST / DescribeDBClusterParametersMessage DBClusterParameterGroupDetails wrapper=DescribeDBClusterParametersResult errors=DBParameterGroupNotFoundFault
+op DescribeDBClusterSnapshots POST / DescribeDBClusterSnapshotsMessage DBClusterSnapshotMessage wrapper=DescribeDBClusterSnapshotsResult errors=DBClusterSnapshotNotFoundFault
 op DescribeDBClusters POST / DescribeDBClustersMessage DBClusterMessage wrapper=DescribeDBClustersResult errors=DBClusterNotFoundFault
 op DescribeDBEngineVersions POST / DescribeDBEngineVersionsMessage DBEngineVersionMessage wrapper=DescribeDBEngineVersionsResult
 op DescribeDBInstances POST / DescribeDBInstancesMessage DBInstanceMessage wrapper=DescribeDBInstancesResult errors=DBInstanceNotFoundFault
@@ -413,6 +417,40 @@ m FeatureName String
 m RoleArn String
 m Status String
 list DBClusterRoles DBClusterRole n=DBClusterRole
+struct DBClusterSnapshot
+m AllocatedStorage Integer
+m AvailabilityZones AvailabilityZones
+m BackupRetentionPeriod IntegerOptional
+m ClusterCreateTime TStamp
+m DBClusterIdentifier String
+m DBClusterSnapshotArn String
+m DBClusterSnapshotIdentifier String
+m DBSystemId String
+m DbClusterResourceId String
+m Engine String
+m EngineMode String
+m EngineVersion String
+m IAMDatabaseAuthenticationEnabled Boolean
+m KmsKeyId String
+m LicenseModel String
+m MasterUsername String
+m PercentProgress Integer
+m Port Integer
+m PreferredBackupWindow String
+m SnapshotCreateTime TStamp
+m SnapshotType String
+m SourceDBClusterSnapshotArn String
+m Status String
+m StorageEncrypted Boolean
+m StorageEncryptionType StorageEncryptionType
+m StorageThroughput IntegerOptional
+m StorageType String
+m TagList TagList
+m VpcId String
+list DBClusterSnapshotList DBClusterSnapshot n=DBClusterSnapshot
+struct DBClusterSnapshotMessage
+m DBClusterSnapshots DBClusterSnapshotList
+m Marker String
 struct DBClusterStatusInfo
 m Message String
 m Normal Boolean
@@ -602,6 +640,10 @@ struct DeleteDBClusterParameterGroupMessage
 m DBClusterParameterGroupName String !
 struct DeleteDBClusterResult
 m DBCluster DBCluster
+struct DeleteDBClusterSnapshotMessage
+m DBClusterSnapshotIdentifier String !
+struct DeleteDBClusterSnapshotResult
+m DBClusterSnapshot DBClusterSnapshot
 struct DeleteDBInstanceMessage
 m DBInstanceIdentifier String !
 m DeleteAutomatedBackups BooleanOptional
@@ -622,6 +664,16 @@ m Filters FilterList
 m Marker String
 m MaxRecords IntegerOptional
 m Source String
+struct DescribeDBClusterSnapshotsMessage
+m DBClusterIdentifier String
+m DBClusterSnapshotIdentifier String
+m DbClusterResourceId String
+m Filters FilterList
+m IncludePublic Boolean
+m IncludeShared Boolean
+m Marker String
+m MaxRecords IntegerOptional
+m SnapshotType String
 struct DescribeDBClustersMessage
 m DBClusterIdentifier String
 m Filters FilterList
@@ -1080,6 +1132,7 @@ struct DBClusterNotFoundFault code=DBClusterNotFoundFault status=404
 struct DBClusterParameterGroupNotFoundFault code=DBClusterParameterGroupNotFound status=404
 struct DBClusterQuotaExceededFault code=DBClusterQuotaExceededFault status=403
 struct DBClusterSnapshotAlreadyExistsFault code=DBClusterSnapshotAlreadyExistsFault status=400
+struct DBClusterSnapshotNotFoundFault code=DBClusterSnapshotNotFoundFault status=404
 struct DBInstanceAlreadyExistsFault code=DBInstanceAlreadyExists status=400
 struct DBInstanceAutomatedBackupQuotaExceededFault code=DBInstanceAutomatedBackupQuotaExceeded status=400
 struct DBInstanceNotFoundFault code=DBInstanceNotFound status=404

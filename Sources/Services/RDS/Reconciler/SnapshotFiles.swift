@@ -1,0 +1,39 @@
+// The files of snapshots: copies of data directories, made while the servers are stopped.
+
+import CLinux
+import Glibc
+import Supervisor
+
+enum SnapshotFiles {
+  static func folder(root: String, account: String, region: String, id: String) -> String {
+    "\(root)/snapshots/\(account)-\(region)-\(id)"
+  }
+
+  /// Copies a data directory: whole, or not at all. Blocks are shared with the original where the file system can.
+  /// - Throws: `SupervisorError`.
+  static func copy(_ source: String?, to folder: String, id: String, supervisor: Supervisor, root: String) async throws
+  {
+    guard let source else { return }
+    try await BlockingQueue.once("rds-snapshot") {
+      try PrivateFiles.makeDirectory(root + "/snapshots", mode: 0o700)
+      try PrivateFiles.remove(folder + ".new")
+      try PrivateFiles.makeDirectory(folder + ".new", mode: 0o700)
+    }
+    try await supervisor.run(
+      ProcessSpecification(
+        id: "rds-snapshot/\(folder.suffix(140))", executable: "/bin/cp",
+        arguments: ["-a", "--reflink=auto", source, folder + ".new/data"], logFile: folder + ".log"),
+      timeout: 600)
+    try await BlockingQueue.once("rds-snapshot") {
+      try PrivateFiles.remove(folder)
+      let code = castle_sync_filesystem(folder + ".new")
+      if code != 0 { throw SupervisorError.file(path: folder, errno: -code) }
+      if rename(folder + ".new", folder) != 0 { throw SupervisorError.file(path: folder, errno: errno) }
+      try PrivateFiles.remove(folder + ".log")
+    }
+  }
+
+  static func remove(_ folder: String) async throws {
+    try await BlockingQueue.once("rds-snapshot") { try PrivateFiles.remove(folder) }
+  }
+}

@@ -1,0 +1,68 @@
+// What the resource providers share: tags, waiting, deleting what may be gone.
+
+import AWSCore
+import AWSWire
+import RDSModel
+import ServiceKit
+import Store
+
+extension RDSService {
+  /// The stack's tags, and over them the resource's own.
+  static func wireTags(_ properties: JSONValue, _ context: ResourceContext) -> [RDS.Tag] {
+    var all = context.tags
+    for tag in properties["Tags"]?.array ?? [] { if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" } }
+    return wire(all)
+  }
+
+  /// Makes a resource's tags those of its properties.
+  static func updateTags(_ arn: String, _ new: JSONValue, _ context: ResourceContext) async throws {
+    let call = context.call.viaCloudFormation
+    let wanted = wireTags(new, context)
+    let present = try await call.invoke(RDS.listTagsForResource, .make { $0.resourceName = arn }).tagList ?? []
+    let obsolete = present.compactMap(\.key).filter { key in !wanted.contains { $0.key == key } }
+    if !obsolete.isEmpty {
+      _ = try await call.invoke(
+        RDS.removeTagsFromResource,
+        .make {
+          $0.resourceName = arn
+          $0.tagKeys = obsolete
+        })
+    }
+    if !wanted.isEmpty {
+      _ = try await call.invoke(
+        RDS.addTagsToResource,
+        .make {
+          $0.resourceName = arn
+          $0.tags = wanted
+        })
+    }
+  }
+
+  /// Looks again at each change until `look` has an answer.
+  func waitFor<T>(_ look: () async throws -> T?) async throws -> T {
+    let changes = store.changes(in: Reconciler.watched.union([ObservedRecord.collection, SnapshotRecord.collection]))
+    var next = changes.makeAsyncIterator()
+    while true {
+      if let found = try await look() { return found }
+      guard await next.next() != nil else { throw CancellationError() }
+    }
+  }
+
+  /// - Returns: nil when the answer is that there is none.
+  static func unlessGone<T>(_ codes: Set<String>, _ body: () async throws -> T) async throws -> T? {
+    do { return try await body() } catch let error as AWSError where codes.contains(error.code) { return nil }
+  }
+
+  /// Properties with the texts of a list of secrets cut out, mapped to an operation's input.
+  static let mapper = PropertyMapper(RDS.model)
+}
+
+extension CallContext {
+  /// The same call, known to be made by a stack, which may write `aws:` tags.
+  var viaCloudFormation: CallContext {
+    guard calledVia.last != "cloudformation.amazonaws.com" else { return self }
+    var copy = self
+    copy.calledVia.append("cloudformation.amazonaws.com")
+    return copy
+  }
+}

@@ -1,0 +1,60 @@
+// What was last seen of a cluster's servers. Kept, so that a control plane that starts knows where the endpoints point
+// before it has looked.
+
+import PostgresEngine
+import Store
+
+/// The observed state of a cluster.
+struct ObservedRecord: Record, Hashable {
+  static let collection = "rds.observed"
+  var recordID: String { cluster }
+
+  struct Instance: Codable, Hashable, Sendable {
+    var isWriter: Bool
+    /// `PostgresCluster.Status` in words.
+    var status: String
+    var address: String
+    var port: Int
+    var needsRestart: Bool
+    /// Has been available since it was made.
+    var wasAvailable: Bool
+    var message: String?
+
+    var isAvailable: Bool { status == PostgresCluster.Status.available.rawValue }
+  }
+
+  /// The cluster's identifier, and the resource it meant.
+  var cluster: String
+  var resourceID: String
+  /// The cluster has been opened: it has a folder and is looked after.
+  var isOpen = false
+  var passwordVersion = 0
+  var isBackingUp = false
+  var writer: String?
+  var instances: [String: Instance] = [:]
+  /// Why the cluster cannot be looked after.
+  var message: String?
+
+  /// Takes over what the engine says.
+  mutating func note(_ state: PostgresCluster.State) {
+    writer = state.writer
+    var seen: [String: Instance] = [:]
+    for instance in state.instances {
+      let isAvailable = instance.status == .available
+      seen[instance.name] = Instance(
+        isWriter: instance.role == .writer, status: instance.status.rawValue, address: instance.address,
+        port: instance.port, needsRestart: instance.needsRestart,
+        wasAvailable: isAvailable || instances[instance.name]?.wasAvailable == true, message: instance.message)
+    }
+    instances = seen
+  }
+
+  /// Whether no server runs.
+  var isStopped: Bool { instances.values.allSatisfy { $0.status == PostgresCluster.Status.stopped.rawValue } }
+  var availableWriter: Instance? { instances.values.first { $0.isWriter && $0.isAvailable } }
+  /// By name, so that the order is always the same.
+  var availableReaders: [(name: String, instance: Instance)] {
+    instances.filter { !$0.value.isWriter && $0.value.isAvailable }.sorted { $0.key < $1.key }
+      .map { (name: $0.key, instance: $0.value) }
+  }
+}
