@@ -208,6 +208,6 @@ let package = Package(
         + models.map { .byName(name: "\($0)Model") }),
     tests("EdgeTests", ["Edge", "CastleTesting"]),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
-    tests("EndToEndTests", ["CastleTesting"]),
+    tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser"]),
   ] + models.map(model) + services
 )

@@ -27,14 +27,16 @@ extension Castle {
       ControlRoute("POST", "/scale", access: .token) { try await self.scale($0) },
       ControlRoute("POST", "/restart", access: .token) { try await self.restartService($0) },
       ControlRoute("GET", "/logs", access: .token) { try await self.logs($0) },
-    ]
+    ] + dashboardRoutes()
   }
 
   private func health() -> ControlResponse {
     .json(
-      ["status": .string(ready ? "ready" : "starting"), "region": .string(configuration.region),
+      [
+        "status": .string(ready ? "ready" : "starting"), "region": .string(configuration.region),
         "account": .string(configuration.account), "admission": .string(configuration.admission.rawValue),
-        "pid": .integer(Int(getpid()))], status: ready ? 200 : 503)
+        "pid": .integer(Int(getpid())),
+      ], status: ready ? 200 : 503)
   }
 
   /// The container credentials endpoint: `AWS_CONTAINER_CREDENTIALS_FULL_URI` points here. The token that a task was
