@@ -9,6 +9,7 @@ import ELBv2Service
 import GateProtocol
 import IAMService
 import KMSService
+import RDSService
 import SecretsManagerService
 import ServiceKit
 import ShieldService
@@ -27,7 +28,7 @@ struct Services: Sendable {
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
       IAMService.self, KMSService.self, SecretsManagerService.self, CloudWatchLogsService.self, EC2Service.self,
-      ELBv2Service.self, ECSService.self, ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
+      ELBv2Service.self, ECSService.self, RDSService.self, ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
       CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
@@ -39,7 +40,8 @@ struct Services: Sendable {
     var services: [any AWSService] = [
       iam, KMSService(environment), SecretsManagerService(environment),
       try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
-      ecs, ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
+      ecs, RDSService(environment, supervisor: supervisor, gate: gate),
+      ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
     authority = iam
