@@ -84,7 +84,7 @@ let services: [Target] = [
   service("KMS", ["Policy", crypto, cryptoExtras]),
   service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol", "Supervisor", "CLinux"]),
   service("Route53", calls: ["ELBv2"]),
-  service("S3", calls: ["KMS"], ["ObjectStore", crypto]),
+  service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield"),
   service("WAFv2", calls: ["ELBv2"]),
