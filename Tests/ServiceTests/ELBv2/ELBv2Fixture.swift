@@ -48,14 +48,14 @@ final class ELBv2Fixture: Sendable {
   }
 
   /// Operations over a castle-gate of its own, with the service's loop running.
-  static func withGate(_ body: (ELBv2Fixture) async throws -> Void) async throws {
+  static func withGate(ports: PortPlan = .system(), _ body: (ELBv2Fixture) async throws -> Void) async throws {
     let folder = NSTemporaryDirectory() + "elb-\(SystemIdentifiers().hex(8))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let program = try GateProgram(folder: folder)
     let outcome: Result<Void, any Error>
     do {
-      let fixture = try await make(socketPath: program.socketPath, ports: .system(), bindWait: .seconds(20))
+      let fixture = try await make(socketPath: program.socketPath, ports: ports, bindWait: .seconds(20))
       defer { fixture.harness.remove() }
       outcome = await fixture.running { await Self.result { try await body(fixture) } }
     } catch {

@@ -11,20 +11,27 @@ import Testing
 
 @Suite("ELBv2 operations", .timeLimit(.minutes(1)))
 struct ELBv2OperationTests {
+  private static let tag = ELBv2.Tag.make {
+    $0.key = "team"
+    $0.value = "a"
+  }
+
+  private static func create(
+    _ elb: ELBv2Fixture, scheme: String? = nil
+  ) async throws -> ELBv2.LoadBalancer? {
+    let subnets = elb.subnets
+    return try await elb.run(ELBv2.createLoadBalancer) {
+      $0.name = "shop"
+      $0.subnets = subnets
+      $0.scheme = scheme
+      $0.tags = [Self.tag]
+    }.loadBalancers?.first
+  }
+
   @Test("a load balancer has AWS's names, an address as its DNS name, and the VPC's default security group")
   func creates() async throws {
     try await ELBv2Fixture.alone { elb in
-      let answer = try await elb.run(ELBv2.createLoadBalancer) {
-        $0.name = "shop"
-        $0.subnets = elb.subnets
-        $0.tags = [
-          .make {
-            $0.key = "team"
-            $0.value = "a"
-          }
-        ]
-      }
-      let made = try #require(answer.loadBalancers?.first)
+      let made = try #require(try await Self.create(elb))
       let arn = try #require(made.loadBalancerArn)
       let prefix = "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/app/shop/"
       #expect(arn.hasPrefix(prefix))
@@ -35,22 +42,24 @@ struct ELBv2OperationTests {
       #expect(made.canonicalHostedZoneId == "Z35SXDOTRQ7X7K")
       #expect(made.availabilityZones?.compactMap(\.subnetId) == elb.subnets)
       #expect(made.dnsName?.hasPrefix("127.") == true)
-      let wanted = made.securityGroups
-      let found = try await elb.run(EC2.describeSecurityGroups) { $0.groupIds = wanted }
-      #expect(found.securityGroups?.map(\.groupName) == ["default"])
-      let described = try await elb.run(ELBv2.describeTags) { $0.resourceArns = [arn] }
-      let tags = described.tagDescriptions?.first?.tags
+      let ids = made.securityGroups
+      let groups = try await elb.run(EC2.describeSecurityGroups) { $0.groupIds = ids }.securityGroups
+      #expect(groups?.map(\.groupName) == ["default"])
+      let tags = try await elb.run(ELBv2.describeTags) { $0.resourceArns = [arn] }.tagDescriptions?.first?.tags
       #expect(tags?.map(\.key) == ["team"])
-      // The same again is the same load balancer; other settings are an error.
-      let again = try await elb.run(ELBv2.createLoadBalancer) {
-        $0.name = "shop"
-        $0.subnets = elb.subnets
-        $0.tags = tags
-      }
-      #expect(again.loadBalancers?.first?.loadBalancerArn == arn)
+    }
+  }
+
+  @Test("the same load balancer again is the same one; with other settings it is an error")
+  func duplicates() async throws {
+    try await ELBv2Fixture.alone { elb in
+      let first = try await Self.create(elb)?.loadBalancerArn
+      let again = try await Self.create(elb)?.loadBalancerArn
+      #expect(first == again)
+      let subnets = elb.subnets
       let other = try await elb.failure(ELBv2.createLoadBalancer) {
         $0.name = "shop"
-        $0.subnets = elb.subnets
+        $0.subnets = subnets
         $0.scheme = "internal"
       }
       #expect(

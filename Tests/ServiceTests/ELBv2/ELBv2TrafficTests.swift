@@ -4,6 +4,7 @@ import AWSCore
 import AWSWire
 import ELBv2Model
 import GateProtocol
+import Glibc
 import ServiceKit
 import Testing
 
@@ -142,6 +143,37 @@ struct ELBv2TrafficTests {
     }
   }
 
+  @Test("where port 80 is not to be had, the name carries the port, before and after there is a listener")
+  func unprivileged() async throws {
+    try await ELBv2Fixture.withGate(ports: PortPlan(privilegedBelow: 1024)) { elb in
+      let balancer = try await elb.loadBalancer("shop")
+      let before = try await elb.dnsName(balancer)
+      #expect(before.hasSuffix(":8080"))
+      let listener = try await elb.listener(balancer, .fixed("200", "here"))
+      #expect(try await elb.dnsName(balancer) == before)
+      #expect(try await ELBHTTP.get(before).body == "here")
+      let ports = try await elb.run(ELBv2.describeListeners) { $0.listenerArns = [listener] }.listeners?.map(\.port)
+      #expect(ports == [80])
+    }
+  }
+
+  @Test("a Gate that dies comes back with everything; what was changed meanwhile is there too")
+  func gateRestart() async throws {
+    try await ELBv2Fixture.withGate { elb in
+      let balancer = try await elb.loadBalancer("shop")
+      let listener = try await elb.listener(balancer, .fixed("200", "before"))
+      let name = try await elb.dnsName(balancer)
+      #expect(try await ELBHTTP.get(name).body == "before")
+      let worker = try #require(await elb.gate.currentStatus?.workerProcessID)
+      kill(worker, SIGKILL)
+      _ = try await elb.run(ELBv2.modifyListener) {
+        $0.listenerArn = listener
+        $0.defaultActions = [.fixed("200", "after")]
+      }
+      try await elb.until("the change") { try await ELBHTTP.get(name).body == "after" }
+    }
+  }
+
   @Test("CloudFormation makes, changes and removes all four types")
   func resources() async throws {
     try await ELBv2Fixture.withGate { elb in
@@ -161,7 +193,7 @@ struct ELBv2TrafficTests {
         "Tags": [["Key": "Name", "Value": "storefront-internal"]],
       ]
       let made = try await balancer.create(properties, context("InternalLoadBalancer"))
-      #expect(made.attributes["LoadBalancerFullName"]?.text?.hasPrefix("app/storefront-") == true)
+      #expect(made.attributes["LoadBalancerFullName"]?.text?.hasPrefix("app/storefron-Internal") == true)
       let groupProperties: JSONValue = [
         "TargetType": "ip", "VpcId": .string(elb.vpc), "Protocol": "HTTP", "Port": 4000, "HealthCheckPath": "/healthz",
         "Matcher": ["HttpCode": "200-299"],
@@ -204,7 +236,7 @@ struct ELBv2TrafficTests {
       try await listeners.delete(listener, listenerProperties, context("Listener"))
       try await groups.delete(group, groupProperties, context("Backend"))
       try await balancer.delete(made, properties, context("InternalLoadBalancer"))
-      #expect(try await elb.run(ELBv2.describeLoadBalancers).loadBalancers == nil)
+      #expect(try await elb.run(ELBv2.describeLoadBalancers).loadBalancers?.isEmpty ?? true)
     }
   }
 }

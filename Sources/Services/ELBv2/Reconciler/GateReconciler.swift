@@ -143,12 +143,15 @@ actor GateReconciler {
 
   /// Applies and waits until the Gate has bound the listener, at most so long.
   /// - Returns: nil when the Gate was away all the time.
+  /// - Throws: `InternalFailure` when the Gate refuses the configuration.
   func bind(_ listener: String, within limit: Duration) async throws -> GateStatus.Binding? {
     let events = await gate.events()
     do {
       if let binding = try await apply()?.listener(listener) { return binding }
     } catch GateError.disconnected {
       // It comes back, or the limit ends the wait.
+    } catch let error as GateError {
+      throw AWSError("InternalFailure", "The Gate refused the listener: \(error)", status: 500)
     }
     let binding = await withTaskGroup(of: GateStatus.Binding?.self) { group in
       group.addTask {

@@ -82,6 +82,10 @@ enum ActionRules {
         throw ELBv2Error.validation("The redirect port '\(record.port)' must be between '1' and '65535' or '#{port}'")
       }
     }
+    let parts = [record.scheme, record.host, record.port, record.path, record.query]
+    guard !parts.contains(where: { $0.utf8.contains { $0 < 0x20 || $0 == 0x7F } }) else {
+      throw ELBv2Error.validation("A redirect configuration cannot have control characters")
+    }
     if record.scheme == "#{protocol}", record.host == "#{host}", record.port == "#{port}", record.path == "/#{path}" {
       throw ELBv2Error.invalidAction("The redirect configuration is not valid because it creates a loop.")
     }

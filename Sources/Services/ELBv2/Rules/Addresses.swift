@@ -7,9 +7,8 @@ enum Addresses {
     guard parts.count == 4 else { return nil }
     var value: UInt32 = 0
     for part in parts {
-      guard (1...3).contains(part.count), part.allSatisfy({ $0.isASCII && $0.isNumber }), let byte = UInt8(part) else {
-        return nil
-      }
+      // One spelling for each address: no sign, no leading zeros.
+      guard let byte = UInt8(part), String(byte) == part else { return nil }
       value = value << 8 | UInt32(byte)
     }
     return value
