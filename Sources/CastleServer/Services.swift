@@ -10,6 +10,7 @@ import GateProtocol
 import IAMService
 import KMSService
 import RDSService
+import S3Service
 import SecretsManagerService
 import ServiceKit
 import ShieldService
@@ -27,7 +28,7 @@ struct Services: Sendable {
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
-      IAMService.self, KMSService.self, SecretsManagerService.self, CloudWatchLogsService.self, EC2Service.self,
+      IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self, EC2Service.self,
       ELBv2Service.self, ECSService.self, RDSService.self, ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
       CloudFormationService.self,
     ]
@@ -38,7 +39,7 @@ struct Services: Sendable {
     let iam = IAMService(environment, owner: owner)
     ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
-      iam, KMSService(environment), SecretsManagerService(environment),
+      iam, KMSService(environment), SecretsManagerService(environment), try S3Service(environment),
       try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
       ecs, RDSService(environment, supervisor: supervisor, gate: gate),
       ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
