@@ -15,20 +15,22 @@ public struct ServiceHarness: Sendable {
   public let directory: String
 
   /// - Parameters:
+  ///   - directory: the folder of a harness that was closed, to go on over its state; nil makes a fresh one.
   ///   - collections: those of the services.
   ///   - make: makes the services, given their environment.
   public init(
-    clock: any CastleClock = ManualClock(), collections: [any Record.Type], authority: any Authority = OpenAuthority(),
-    _ make: (ServiceEnvironment) throws -> [any AWSService]
+    clock: any CastleClock = ManualClock(), directory: String? = nil, collections: [any Record.Type],
+    authority: any Authority = OpenAuthority(), _ make: (ServiceEnvironment) throws -> [any AWSService]
   ) throws {
-    directory = NSTemporaryDirectory() + "castle-\(SystemIdentifiers().hex(12))"
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let folder = directory ?? NSTemporaryDirectory() + "castle-\(SystemIdentifiers().hex(12))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    self.directory = folder
     var logger = Logger(label: "test")
     logger.logLevel = .error
-    let store = try Store(directory: directory, collections: collections + AddressBook.collections)
+    let store = try Store(directory: folder, collections: collections + AddressBook.collections)
     self.clock = clock
     environment = ServiceEnvironment(
-      store: store, clock: clock, ids: SystemIdentifiers(), logger: logger, directory: directory,
+      store: store, clock: clock, ids: SystemIdentifiers(), logger: logger, directory: folder,
       account: "000000000000", region: "us-east-1")
     dispatcher = Dispatcher(services: try make(environment), authority: authority)
     environment.connect(invoker: dispatcher)
@@ -47,6 +49,9 @@ public struct ServiceHarness: Sendable {
     configure(&input)
     return try await dispatcher.invoke(operation, input, call())
   }
+
+  /// Closes the store, as the end of a control plane does; the folder stays.
+  public func close() async throws { try await environment.store.close() }
 
   public func remove() { try? FileManager.default.removeItem(atPath: directory) }
 }

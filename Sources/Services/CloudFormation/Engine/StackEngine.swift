@@ -78,7 +78,9 @@ struct StackEngine: Sendable {
       replacePolicy: resource.updateReplacePolicy?.rawValue)
     let begun = state
     let verb = old == nil ? "CREATE" : "UPDATE"
-    try await session.change(session.event(id, old?.handle?.physicalID ?? "", resource.type, "\(verb)_IN_PROGRESS", nil)) {
+    try await session.change(
+      session.event(id, old?.handle?.physicalID ?? "", resource.type, "\(verb)_IN_PROGRESS", nil)
+    ) {
       // While a replacement is made, the old resource stays what others refer to.
       if old == nil { $0.resources[id] = begun }
     }
@@ -131,6 +133,7 @@ struct StackEngine: Sendable {
         throw CFNError.validation("Export with name \(name) is already exported by another stack")
       }
     }
+    try await holdExports(outputs.map { ($0.exportName, $0.value) })
     var plain: [StackOutput] = []
     for output in outputs {
       let value = try await service.resolve(.string(output.value), session.call).text ?? output.value
@@ -146,8 +149,24 @@ struct StackEngine: Sendable {
     }
   }
 
+  /// What other stacks take over from this one may neither change nor go.
+  private func holdExports(_ outputs: [(name: String?, value: String)]) async throws {
+    let scope = session.scope
+    let others = try await service.store.read { try $0.list(StackRecord.self, scope) }
+    for old in session.record.outputs {
+      guard let name = old.exportName else { continue }
+      let new = outputs.first { $0.name == name }?.value
+      guard new != old.value else { continue }
+      let user = others.first { $0.id != session.stackID && !$0.isGone && $0.imports.contains(name) }
+      if let user {
+        let verb = new != nil ? "updated" : "deleted"
+        throw CFNError.validation("Export \(name) cannot be \(verb) as it is in use by \(user.name)")
+      }
+    }
+  }
+
   private func rollbackCreate(_ operation: PendingOperation) async throws {
-    let failures = try await deleteResources(retain: [], honoursPolicies: false)
+    let failures = try await deleteResources(retain: [], keeping: ["Retain"], honoursPolicies: false)
     try Task.checkCancellation()
     try await session.stackStatus(
       failures.isEmpty ? "ROLLBACK_COMPLETE" : "ROLLBACK_FAILED", failures.isEmpty ? nil : Self.summary(failures)
@@ -157,7 +176,8 @@ struct StackEngine: Sendable {
   // MARK: - Delete
 
   private func delete(_ operation: PendingOperation) async throws {
-    let failures = try await deleteResources(retain: Set(operation.retain), honoursPolicies: true)
+    let failures = try await deleteResources(
+      retain: Set(operation.retain), keeping: Self.retaining, honoursPolicies: true)
     try Task.checkCancellation()
     guard failures.isEmpty else {
       try await session.stackStatus("DELETE_FAILED", Self.summary(failures)) { $0.pending = nil }
@@ -171,8 +191,14 @@ struct StackEngine: Sendable {
     }
   }
 
-  /// Removes the stack's resources, each before what it needs.
-  private func deleteResources(retain: Set<String>, honoursPolicies: Bool) async throws -> [String: any Error] {
+  /// The policies under which a resource outlives its stack. `RetainExceptOnCreate` differs from `Retain` only when the
+  /// creation itself is rolled back.
+  private static let retaining: Set<String> = ["Retain", "RetainExceptOnCreate"]
+
+  /// Removes the stack's resources, each before what it needs, but for those named and those whose policy is `keeping`.
+  private func deleteResources(
+    retain: Set<String>, keeping: Set<String>, honoursPolicies: Bool
+  ) async throws -> [String: any Error] {
     let resources = session.record.resources
     let open = resources.values.filter { $0.status != "DELETE_COMPLETE" && $0.status != "DELETE_SKIPPED" }
     var neededBy: [String: Set<String>] = [:]
@@ -181,7 +207,8 @@ struct StackEngine: Sendable {
     }
     return await OrderedRun.run(open.map(\.logicalID).sorted(), needs: neededBy) { id in
       guard let resource = session.record.resources[id] else { return }
-      if retain.contains(id) || (honoursPolicies && resource.deletionPolicy == "Retain") {
+      let isKept = resource.handle != nil && keeping.contains(resource.deletionPolicy ?? "")
+      if retain.contains(id) || isKept {
         try await session.resourceStatus(id, "DELETE_SKIPPED")
         return
       }
@@ -224,7 +251,9 @@ struct StackEngine: Sendable {
       let kept = Set(evaluator.graph.logicalIds)
       let now = service.environment.clock.now
       try await finish("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", evaluator) { record in
-        let dropped = record.resources.values.filter { !kept.contains($0.logicalID) }.sorted { $0.logicalID < $1.logicalID }
+        let dropped = record.resources.values.filter { !kept.contains($0.logicalID) }.sorted {
+          $0.logicalID < $1.logicalID
+        }
         record.pending?.leftovers += dropped
         record.pending?.kind = .cleanUp
         for resource in dropped { record.resources[resource.logicalID] = nil }
@@ -319,7 +348,9 @@ struct StackEngine: Sendable {
     let id = resource.logicalID
     guard let before else {
       if let handle = resource.handle { try await remove(resource, handle, honoursPolicies: false) }
-      return try await session.change(session.event(id, resource.handle?.physicalID ?? "", resource.type, "DELETE_COMPLETE", nil)) {
+      return try await session.change(
+        session.event(id, resource.handle?.physicalID ?? "", resource.type, "DELETE_COMPLETE", nil)
+      ) {
         $0.resources[id] = nil
       }
     }
@@ -358,7 +389,7 @@ struct StackEngine: Sendable {
       guard let resource = leftovers.first(where: { $0.logicalID == id }), let handle = resource.handle else { return }
       let isReplaced = session.record.resources[id] != nil
       let policy = isReplaced ? resource.replacePolicy : resource.deletionPolicy
-      if policy == "Retain" {
+      if Self.retaining.contains(policy ?? "") {
         try await session.change(session.event(id, handle.physicalID, resource.type, "DELETE_SKIPPED", nil)) { _ in }
         return
       }
@@ -368,7 +399,8 @@ struct StackEngine: Sendable {
         try await session.change(session.event(id, handle.physicalID, resource.type, "DELETE_COMPLETE", nil)) { _ in }
       } catch {
         try await session.change(
-          session.event(id, handle.physicalID, resource.type, "DELETE_FAILED", Self.reason(error))) { _ in }
+          session.event(id, handle.physicalID, resource.type, "DELETE_FAILED", Self.reason(error))
+        ) { _ in }
       }
     }
     try await session.stackStatus("UPDATE_COMPLETE") { $0.pending = nil }
