@@ -55,7 +55,7 @@ public final class Castle: Sendable {
       supervisor: supervisor, program: helpers.map { "\($0)/castle-gate" } ?? EngineProbe.besideExecutable("castle-gate"),
       directory: "\(directory)/gate", logger: logger)
     try PrivateFiles.makeDirectory("\(directory)/gate", mode: 0o700)
-    gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds"])
+    gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache"])
     let key = AccessKey(
       id: owner.accessKeyID, secret: owner.secretAccessKey, principal: .root(account: configuration.account))
     services = try Services(environment, owner: key, gate: gate, supervisor: supervisor)

@@ -6,6 +6,7 @@ import CloudWatchLogsService
 import EC2Service
 import ECSService
 import ELBv2Service
+import ElastiCacheService
 import GateProtocol
 import IAMService
 import KMSService
@@ -29,7 +30,8 @@ struct Services: Sendable {
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
       IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self, EC2Service.self,
-      ELBv2Service.self, ECSService.self, RDSService.self, ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
+      ELBv2Service.self, ECSService.self, RDSService.self, ElastiCacheService.self,
+      ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
       CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
@@ -42,6 +44,7 @@ struct Services: Sendable {
       iam, KMSService(environment), SecretsManagerService(environment), try S3Service(environment),
       try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
       ecs, RDSService(environment, supervisor: supervisor, gate: gate),
+      ElastiCacheService(environment, supervisor: supervisor, gate: gate),
       ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
