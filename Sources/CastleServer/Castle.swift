@@ -104,8 +104,10 @@ public final class Castle: Sendable {
     try await finish(mode)
   }
 
-  /// Ends `run`.
+  /// Ends `run`. From here on the castle says of itself that it does not run, so that who wants one waits for this one's
+  /// end and starts another.
   public func stop(_ mode: StopMode) {
+    unlink(RunningFile.path(configuration.stateDirectory))
     stopping.continuation.yield(mode)
     stopping.continuation.finish()
   }
@@ -149,7 +151,6 @@ public final class Castle: Sendable {
       await gateProcess.stop()
     }
     try await environment.store.close()
-    try? FileManager.default.removeItem(atPath: RunningFile.path(configuration.stateDirectory))
   }
 
   /// Empties the cloud: as after the first start.

@@ -19,8 +19,9 @@ extension Castle {
         guard let mode = StopMode(rawValue: request.query["mode"] ?? "down") else {
           throw AWSError.validation("mode is one of leave, down, destroy")
         }
-        self.stop(mode)
-        return .json(["status": "stopping"])
+        var answer = ControlResponse.json(["status": "stopping"])
+        answer.afterwards = { self.stop(mode) }
+        return answer
       },
       ControlRoute("POST", "/deploy", access: .token) { try await self.deploy($0) },
       ControlRoute("GET", "/stack", access: .token) { try await self.stackReport($0) },

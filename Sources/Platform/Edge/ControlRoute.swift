@@ -21,6 +21,8 @@ public struct ControlResponse: Sendable {
   public var body: [UInt8]
   /// A body without end (server-sent events), instead of `body`.
   public var stream: (@Sendable (_ write: ([UInt8]) async throws -> Void) async throws -> Void)?
+  /// What happens once the answer is written: stopping the castle must not cut off its own answer.
+  public var afterwards: (@Sendable () -> Void)?
 
   public init(
     status: Int = 200, contentType: String = "text/plain; charset=utf-8", headers: [(String, String)] = [],

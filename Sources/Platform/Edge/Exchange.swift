@@ -47,18 +47,19 @@ struct Exchange: Sendable {
       let head = HTTPResponse(status: .init(code: finished.response.status), headerFields: fields)
       if isHead {
         try await writer.writeResponse(head)
-        return
+      } else {
+        var out = try await writer.writeHead(head)
+        // Thrown through to the connection, which is then closed: nobody takes a part for the whole.
+        try await body.write { try await out.write(ByteBuffer(bytes: $0)) }
+        try await out.finish(nil)
       }
-      var out = try await writer.writeHead(head)
-      // Thrown through to the connection, which is then closed: nobody takes a part for the whole.
-      try await body.write { try await out.write(ByteBuffer(bytes: $0)) }
-      try await out.finish(nil)
     case .endless(let write):
       var out = try await writer.writeHead(
         HTTPResponse(status: .init(code: finished.response.status), headerFields: fields))
       try await write { try await out.write(ByteBuffer(bytes: $0)) }
       try await out.finish(nil)
     }
+    finished.afterwards?()
     if finished.closesConnection { try await channel.close() }
   }
 
@@ -113,4 +114,6 @@ struct Finished: Sendable {
   var response: WireResponse
   var stream: Stream?
   var closesConnection = false
+  /// Runs once the answer is written.
+  var afterwards: (@Sendable () -> Void)?
 }

@@ -69,7 +69,8 @@ public struct RequestChain: Sendable {
             method: head.method, path: path.isEmpty ? "/" : path, query: query, headers: headers, body: body))
         var wire = WireResponse(status: response.status, body: response.body)
         for (name, value) in response.headers { wire.headers.append(name, value) }
-        return Finished(response: wire, stream: response.stream.map { .endless($0) })
+        return Finished(
+          response: wire, stream: response.stream.map { .endless($0) }, afterwards: response.afterwards)
       } catch {
         let known = Self.known(error, environment.logger, "control")
         let body = JSONValue.object(["code": .string(known.code), "message": .string(known.message)])

@@ -44,6 +44,7 @@ struct Up: AsyncParsableCommand {
     ]
     let deployed = try await client.call("POST", "/deploy", body: Array(body.description.utf8))
     let report = try await follow(client, app, &progress)
+    try await settle(client, app, &progress)
     progress.clear()
     let action = deployed["action"]?.text ?? ""
     if output.json {
@@ -79,6 +80,32 @@ struct Up: AsyncParsableCommand {
       }
       let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
       progress.show("deploying \(app.blueprint.name): \(done) of \(resources.count)  \(open.prefix(3).joined(separator: ", "))")
+      try await Task.sleep(for: .milliseconds(150))
+    }
+  }
+
+  /// The kinds of parts that must be well before the app can be used.
+  private static let awaited: Set<String> = ["service", "database", "instance", "cache", "node"]
+  /// How long they may take, in seconds.
+  private static let settleLimit = 180
+
+  /// Returns when the app's tasks, databases and caches are well: a stack that had nothing to change is done before
+  /// what it describes has started again.
+  private func settle(_ client: CastleClient, _ app: App, _ progress: inout Progress) async throws {
+    let deadline = ContinuousClock.now + .seconds(Self.settleLimit)
+    while true {
+      let parts = try await client.call("GET", "/state")["parts"]?.array ?? []
+      let open = parts.filter {
+        Self.awaited.contains($0["kind"]?.text ?? "") && $0["health"]?.text != "healthy"
+      }
+      if open.isEmpty { return }
+      let names = open.prefix(3).map { "\($0["kind"]?.text ?? "") \($0["name"]?.text ?? "")" }
+      guard ContinuousClock.now < deadline else {
+        throw Complaint(
+          "These are not well after \(Self.settleLimit) s: \(names.joined(separator: ", ")).\n"
+            + "See why with castle status and castle logs.")
+      }
+      progress.show("starting \(names.joined(separator: ", "))")
       try await Task.sleep(for: .milliseconds(150))
     }
   }
