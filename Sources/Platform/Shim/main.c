@@ -45,6 +45,8 @@ struct request {
   const char **notes;  // lines copied into the status file: id, labels
   size_t argument_count, environment_count, note_count;
   bool change_user, forward, has_input;
+  // The child's own children outlive it: the control plane's engines hang on shims of their own.
+  bool leaves_descendants;
   uid_t user;
   gid_t group;
   gid_t groups[MOST_GROUPS];
@@ -118,6 +120,7 @@ static void take(struct request *r, const char *key, const char *value) {
   else if (strcmp(key, "umask") == 0) r->umask = (mode_t)strtoul(value, NULL, 8);
   else if (strcmp(key, "forward") == 0) r->forward = true;
   else if (strcmp(key, "input") == 0) r->has_input = true;
+  else if (strcmp(key, "leave") == 0) r->leaves_descendants = true;
   else if (strcmp(key, "user") == 0) {
     r->change_user = true;
     r->user = (uid_t)strtoul(value, NULL, 10);
@@ -353,7 +356,7 @@ static _Noreturn void supervise(struct request *r, int log) {
   record.over = true;
   record.ended = milliseconds();
   code = write_status(r, &record);
-  end_descendants(child);
+  if (!r->leaves_descendants) end_descendants(child);
   _exit(code == 0 ? 0 : 1);
 }
 
@@ -372,7 +375,7 @@ int main(void) {
   sigprocmask(SIG_SETMASK, &all, NULL);
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
-  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  if (!request.leaves_descendants) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   syscall(SYS_close_range, 6u, ~0u, 0u);
 
   int log = open(request.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);

@@ -27,6 +27,9 @@ public struct ProcessSpecification: Sendable, Hashable {
   /// Kept in the status file and given back after adoption: ports, addresses, revision numbers. Not for secrets.
   /// Keys and values without line breaks, keys without spaces.
   public var labels: [String: String]
+  /// What the process started outlives it. Set for the control plane itself, whose engines hang on shims of their own;
+  /// the rest of a task or an engine ends with it.
+  public var leavesDescendants = false
 
   public init(
     id: String, executable: String, arguments: [String] = [],

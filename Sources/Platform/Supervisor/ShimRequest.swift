@@ -28,6 +28,7 @@ enum ShimRequest {
     put("umask", String(spec.fileModeMask, radix: 8))
     if let directory = spec.workingDirectory { put("directory", directory) }
     if hasInput { put("input", "1") }
+    if spec.leavesDescendants { put("leave", "1") }
     if let user = spec.user, SystemUser.isRoot {
       put("user", String(user.uid))
       put("group", String(user.gid))

@@ -31,12 +31,13 @@ struct Daemon {
     supervisor.forget(Self.id)
     var environment = ProcessInfo.processInfo.environment
     environment["CASTLE_STATE"] = stateDirectory
-    let process = try await supervisor.start(
-      ProcessSpecification(
-        id: Self.id, executable: EngineProbe.besideExecutable("castle"),
-        arguments: ["serve", "--state", stateDirectory] + arguments, environment: environment,
-        workingDirectory: FileManager.default.currentDirectoryPath, logFile: logFile, stopGrace: 30,
-        fileModeMask: 0o022))
+    var specification = ProcessSpecification(
+      id: Self.id, executable: EngineProbe.besideExecutable("castle"),
+      arguments: ["serve", "--state", stateDirectory] + arguments, environment: environment,
+      workingDirectory: FileManager.default.currentDirectoryPath, logFile: logFile, stopGrace: 30,
+      fileModeMask: 0o022)
+    specification.leavesDescendants = true
+    let process = try await supervisor.start(specification)
     while process.isRunning {
       if let client = try running() { return client }
       // The castle says that it is ready by renaming a file into place; there is no handle of it to wait on yet.
