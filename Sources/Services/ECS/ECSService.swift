@@ -160,6 +160,13 @@ extension ECSService {
   /// `castle down`: tasks are asked to end; services stay, and `run` starts their tasks again.
   public func stopEngines() async throws {
     board.isPaused = true
+    try await store.write { tx in
+      for (scope, service) in try tx.find(ServiceRecord.self, index: "run", "yes") where service.isSteady {
+        var service = service
+        service.isSteady = false
+        try tx.put(service, scope)
+      }
+    }
     try await fleet.stopAll(.down, reason: "The castle was stopped.")
   }
 

@@ -49,8 +49,8 @@ enum Limits {
   static let credentialsMargin = 300.0
   static let credentialsLife = 3600
 
-  /// Log lines: gathered for so long, sent in batches of so much at most (AWS: 1 MiB and 10,000 events, each counted with
-  /// 26 bytes more). A longer line is sent in pieces.
+  /// Log lines: gathered for so long, sent in batches of so much at most (AWS: 1 MiB and 10,000 events, each counted
+  /// with 26 bytes more). A longer line is sent in pieces.
   static let logGather = 0.05
   static let logBatchBytes = 900_000
   static let logBatchEvents = 5_000

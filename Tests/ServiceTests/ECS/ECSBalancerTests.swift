@@ -88,7 +88,8 @@ private let forever = "exec sleep 1000"
           return nil
         } catch { return (error as? AWSError)?.message }
       }
-      #expect(await attempt { $0.containerName = "other" } == "The container other does not exist in the task definition.")
+      #expect(
+        await attempt { $0.containerName = "other" } == "The container other does not exist in the task definition.")
       #expect(await attempt { $0.containerPort = 1 } == "The container web did not have a container port 1 defined.")
       #expect(
         await attempt { $0.targetGroupArn = "arn:none" }

@@ -124,7 +124,8 @@ final class FakeIdentity: AWSService {
           $0.expiration = call.now.adding(seconds: 3600)
         }
         $0.assumedRoleUser = .make {
-          $0.arn = "arn:aws:sts::000000000000:assumed-role/\(input.roleArn.split(separator: "/").last ?? "")/\(input.roleSessionName)"
+          $0.arn =
+            "arn:aws:sts::000000000000:assumed-role/\(input.roleArn.split(separator: "/").last ?? "")/\(input.roleSessionName)"
           $0.assumedRoleId = "AROA:\(input.roleSessionName)"
         }
       }
@@ -136,7 +137,8 @@ final class FakeIdentity: AWSService {
       return .make { $0.secretString = #"{"username":"shop","port":5432}"# }
     }
     return [
-      ServiceAPI(STS.model, actionPrefix: "sts", sts), ServiceAPI(SecretsManager.model, actionPrefix: "secretsmanager", secrets),
+      ServiceAPI(STS.model, actionPrefix: "sts", sts),
+      ServiceAPI(SecretsManager.model, actionPrefix: "secretsmanager", secrets),
     ]
   }
 }

@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import CastleTesting
+import EC2Model
 import EC2Service
 import ECSModel
 import Foundation
@@ -105,7 +106,12 @@ final class ECSFixture: Sendable {
       container.memory = 128
       container.stopTimeout = 5
       container.portMappings = [.make { $0.containerPort = 8080 }]
-      container.environment = [.make { $0.name = "PORT"; $0.value = "8080" }]
+      container.environment = [
+        .make {
+          $0.name = "PORT"
+          $0.value = "8080"
+        }
+      ]
       if let script { container.dockerLabels = ["castle.run": "/bin/sh -c '\(script)'", "castle.directory": "/tmp"] }
       change(&container)
       $0.containerDefinitions = [container]
@@ -115,7 +121,8 @@ final class ECSFixture: Sendable {
   }
 
   @discardableResult
-  func create(_ definition: String, count: Int, _ change: (inout ECS.CreateServiceRequest) -> Void = { _ in }) async throws
+  func create(_ definition: String, count: Int, _ change: (inout ECS.CreateServiceRequest) -> Void = { _ in })
+    async throws
     -> ECS.Service
   {
     _ = try await run(ECS.createCluster) { $0.clusterName = "main" }
@@ -138,10 +145,11 @@ final class ECSFixture: Sendable {
   }
 
   func tasks(_ status: String = "RUNNING") async throws -> [ECS.Task] {
-    let arns = try await run(ECS.listTasks) {
-      $0.cluster = "main"
-      $0.desiredStatus = status
-    }.taskArns ?? []
+    let arns =
+      try await run(ECS.listTasks) {
+        $0.cluster = "main"
+        $0.desiredStatus = status
+      }.taskArns ?? []
     guard !arns.isEmpty else { return [] }
     return try await run(ECS.describeTasks) {
       $0.cluster = "main"
@@ -195,8 +203,6 @@ final class ECSFixture: Sendable {
     }
   }
 }
-
-import EC2Model
 
 extension ECSFixture {
   /// A VPC with a subnet in each of two zones.

@@ -53,7 +53,8 @@ extension ServicePlan {
 @Suite("ECS plans") struct ECSPlanTests {
   @Test("a new service starts its tasks, spread over the zones of its subnets")
   func spread() {
-    let plan = ServicePlan.make(picture(desired: 5, [deployment("1", rollout: .inProgress, zones: ["a", "b", "c"])], []), now: at(0))
+    let plan = ServicePlan.make(
+      picture(desired: 5, [deployment("1", rollout: .inProgress, zones: ["a", "b", "c"])], []), now: at(0))
     #expect(plan.starts == ["1/a", "1/b", "1/c", "1/a", "1/b"])
     #expect(plan.stops.isEmpty)
   }
@@ -74,7 +75,8 @@ extension ServicePlan {
   @Test("scaling in takes tasks that do not serve first, then from the fullest zone the youngest")
   func scaleIn() {
     let tasks = [
-      task("1", of: "1", zone: "a"), task("2", of: "1", zone: "a") { $0.createdAt = at(1) }, task("3", of: "1", zone: "b"),
+      task("1", of: "1", zone: "a"), task("2", of: "1", zone: "a") { $0.createdAt = at(1) },
+      task("3", of: "1", zone: "b"),
       task("4", of: "1", zone: "b", target: .initial),
     ]
     #expect(ServicePlan.make(picture(desired: 3, [deployment("1")], tasks), now: at(60)).stops == ["4"])
@@ -106,8 +108,12 @@ extension ServicePlan {
   static let rollingCases: [RollingCase] = [
     .init(what: "100/200 starts all new ones beside the old", old: [.healthy, .healthy], starts: 2),
     .init(what: "100/200 waits for the new ones to be healthy", old: [.healthy, .healthy], new: [.initial, .initial]),
-    .init(what: "100/200 stops an old one for each healthy new one", old: [.healthy, .healthy], new: [.healthy, .initial], stops: 1),
-    .init(what: "100/200 stops all old ones when all new ones are healthy", old: [.healthy, .healthy], new: [.healthy, .healthy], stops: 2),
+    .init(
+      what: "100/200 stops an old one for each healthy new one", old: [.healthy, .healthy], new: [.healthy, .initial],
+      stops: 1),
+    .init(
+      what: "100/200 stops all old ones when all new ones are healthy", old: [.healthy, .healthy],
+      new: [.healthy, .healthy], stops: 2),
     .init(what: "100/150 starts one of two", maximum: 150, old: [.healthy, .healthy], starts: 1),
     .init(what: "100/150 goes on when there is room", maximum: 150, old: [.healthy], new: [.healthy], starts: 1),
     .init(what: "50/100 stops one for room", minimum: 50, maximum: 100, old: [.healthy, .healthy], stops: 1),
@@ -115,7 +121,9 @@ extension ServicePlan {
     .init(what: "0/100 of one stops it first", minimum: 0, maximum: 100, desired: 1, old: [.healthy], stops: 1),
     .init(what: "100/100 cannot do anything", maximum: 100, old: [.healthy, .healthy]),
     .init(what: "an old one that does not serve goes at once", old: [.healthy, .unhealthy], starts: 2, stops: 1),
-    .init(what: "never fewer healthy ones than the minimum", minimum: 50, maximum: 100, desired: 4, old: [.healthy, .healthy], new: [.initial, .initial]),
+    .init(
+      what: "never fewer healthy ones than the minimum", minimum: 50, maximum: 100, desired: 4,
+      old: [.healthy, .healthy], new: [.initial, .initial]),
   ]
 
   @Test("a rolling deployment keeps to its percents", arguments: rollingCases)
@@ -159,12 +167,15 @@ extension ServicePlan {
     let early = ServicePlan.make(young, now: at(0.5))
     #expect(early.actions.isEmpty)
     #expect(early.next == at(Limits.settle))
-    #expect(ServicePlan.make(young, now: at(1)).actions == [.noteHealthy(task: "1"), .complete(deployment: "1"), .steady])
+    #expect(
+      ServicePlan.make(young, now: at(1)).actions == [.noteHealthy(task: "1"), .complete(deployment: "1"), .steady])
   }
 
   @Test("an unhealthy target counts after the grace period only")
   func grace() {
-    let sick = picture(desired: 1, [deployment("1", rollout: .inProgress)], [task("1", of: "1", target: .unhealthy)]) { $0.grace = 60 }
+    let sick = picture(desired: 1, [deployment("1", rollout: .inProgress)], [task("1", of: "1", target: .unhealthy)]) {
+      $0.grace = 60
+    }
     let early = ServicePlan.make(sick, now: at(30))
     #expect(early.actions.isEmpty)
     #expect(early.next == at(60))
@@ -220,7 +231,8 @@ extension ServicePlan {
   @Test("after a roll-back the failed deployment's tasks go, and its entry with them")
   func rolledBack() {
     let deployments = [
-      deployment("1", rollout: .inProgress) { $0.wasCompleted = true }, deployment("2", primary: false, rollout: .failed),
+      deployment("1", rollout: .inProgress) { $0.wasCompleted = true },
+      deployment("2", primary: false, rollout: .failed),
     ]
     let bad = task("bad", of: "2", phase: .starting)
     let plan = ServicePlan.make(picture(desired: 1, deployments, [task("1", of: "1"), bad]), now: at(60))
@@ -272,7 +284,12 @@ extension ServicePlan {
 
   @Test("after a restart of the control plane, what was healthy is so until somebody says otherwise")
   func afterRestart() {
-    let tasks = [task("1", of: "1", target: .unknown) { $0.wasHealthy = true }, task("2", of: "1", target: .unknown) { $0.wasHealthy = true }]
-    #expect(ServicePlan.make(picture(desired: 2, [deployment("1")], tasks) { $0.isSteady = true }, now: at(60)) == ServicePlan())
+    let tasks = [
+      task("1", of: "1", target: .unknown) { $0.wasHealthy = true },
+      task("2", of: "1", target: .unknown) { $0.wasHealthy = true },
+    ]
+    #expect(
+      ServicePlan.make(picture(desired: 2, [deployment("1")], tasks) { $0.isSteady = true }, now: at(60))
+        == ServicePlan())
   }
 }

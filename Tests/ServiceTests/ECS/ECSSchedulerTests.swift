@@ -55,7 +55,10 @@ private let forever = "echo up; exec sleep 1000"
       #expect(after.allSatisfy { $0.taskDefinitionArn == second })
       let messages = try await f.service().events?.compactMap(\.message) ?? []
       #expect(messages.first == "(service web) has reached a steady state.")
-      #expect(messages.contains { $0.hasPrefix("(service web) (deployment ecs-svc/") && $0.hasSuffix("deployment completed.") })
+      #expect(
+        messages.contains {
+          $0.hasPrefix("(service web) (deployment ecs-svc/") && $0.hasSuffix("deployment completed.")
+        })
       #expect(messages.contains { $0.hasPrefix("(service web) has started 2 tasks: (task ") })
       #expect(messages.contains { $0.hasPrefix("(service web) has stopped ") })
 
@@ -195,7 +198,13 @@ private let forever = "echo up; exec sleep 1000"
   func spread() async throws {
     try await ECSFixture.with { f in
       let vpc = try await f.network()
-      let definition = try await f.register(forever, task: { $0.networkMode = "awsvpc"; $0.memory = "512"; $0.cpu = "256" })
+      let definition = try await f.register(
+        forever,
+        task: {
+          $0.networkMode = "awsvpc"
+          $0.memory = "512"
+          $0.cpu = "256"
+        })
       try await f.create(definition, count: 4) {
         $0.launchType = "FARGATE"
         $0.networkConfiguration = .make { $0.awsvpcConfiguration = .make { $0.subnets = vpc } }
@@ -204,7 +213,9 @@ private let forever = "echo up; exec sleep 1000"
       let tasks = try await f.tasks()
       let zones = Dictionary(grouping: tasks) { $0.availabilityZone ?? "" }.mapValues(\.count)
       #expect(zones == ["us-east-1a": 2, "us-east-1b": 2])
-      let addresses = tasks.compactMap { $0.attachments?.first?.details?.first { $0.name == "privateIPv4Address" }?.value }
+      let addresses = tasks.compactMap {
+        $0.attachments?.first?.details?.first { $0.name == "privateIPv4Address" }?.value
+      }
       #expect(Set(addresses).count == 4 && addresses.allSatisfy { $0.hasPrefix("127.") })
       await #expect(throws: AWSError.self) {
         _ = try await f.run(ECS.updateService) {

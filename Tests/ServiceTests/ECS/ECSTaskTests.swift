@@ -33,7 +33,12 @@ import Testing
           $0.containerOverrides = [
             .make {
               $0.name = "web"
-              $0.environment = [.make { $0.name = "NAME"; $0.value = "you" }]
+              $0.environment = [
+                .make {
+                  $0.name = "NAME"
+                  $0.value = "you"
+                }
+              ]
             }
           ]
         }
@@ -46,7 +51,11 @@ import Testing
       let lines = f.logs.lines("run/web/\(id)")
       #expect(lines.count == 2 && lines.last == "last")
       #expect(lines.first?.hasPrefix("hello you at 127.") == true)
-      #expect(try await f.run(ECS.listTasks) { $0.cluster = "main"; $0.desiredStatus = "STOPPED" }.taskArns == [task.taskArn ?? ""])
+      #expect(
+        try await f.run(ECS.listTasks) {
+          $0.cluster = "main"
+          $0.desiredStatus = "STOPPED"
+        }.taskArns == [task.taskArn ?? ""])
     }
   }
 
@@ -85,7 +94,10 @@ import Testing
       #expect(end.stopCode == "UserInitiated" && end.stoppedReason == "enough")
       #expect(end.containers?.first?.exitCode == 0)
       await #expect(throws: ECSError.taskNotFound) {
-        _ = try await f.run(ECS.stopTask) { $0.cluster = "main"; $0.task = "none" }
+        _ = try await f.run(ECS.stopTask) {
+          $0.cluster = "main"
+          $0.task = "none"
+        }
       }
     }
   }
@@ -105,10 +117,40 @@ import Testing
   @Test("what the process runtime cannot give a container stops the task with its name")
   func notBuilt() async throws {
     let cases: [(String, (inout ECS.ContainerDefinition) -> Void)] = [
-      ("environment files", { $0.environmentFiles = [.make { $0.value = "arn:aws:s3:::b/e.env"; $0.type = "s3" }] }),
-      ("SSM parameters", { $0.secrets = [.make { $0.name = "A"; $0.valueFrom = "/app/mode" }] }),
+      (
+        "environment files",
+        {
+          $0.environmentFiles = [
+            .make {
+              $0.value = "arn:aws:s3:::b/e.env"
+              $0.type = "s3"
+            }
+          ]
+        }
+      ),
+      (
+        "SSM parameters",
+        {
+          $0.secrets = [
+            .make {
+              $0.name = "A"
+              $0.valueFrom = "/app/mode"
+            }
+          ]
+        }
+      ),
       ("log driver splunk", { $0.logConfiguration = .make { $0.logDriver = "splunk" } }),
-      ("dependency condition", { $0.dependsOn = [.make { $0.containerName = "web"; $0.condition = "HEALTHY" }] }),
+      (
+        "dependency condition",
+        {
+          $0.dependsOn = [
+            .make {
+              $0.containerName = "web"
+              $0.condition = "HEALTHY"
+            }
+          ]
+        }
+      ),
       ("the folder /nowhere", { $0.dockerLabels = ["castle.run": "true", "castle.directory": "/nowhere"] }),
     ]
     try await ECSFixture.with { f in
@@ -126,9 +168,18 @@ import Testing
     try await ECSFixture.with { f in
       try await f.register("test \"$USER_NAME-$PORT_NUMBER\" = shop-5432 && test -n \"$WHOLE\"") {
         $0.secrets = [
-          .make { $0.name = "USER_NAME"; $0.valueFrom = "\(FakeIdentity.secret):username::" },
-          .make { $0.name = "PORT_NUMBER"; $0.valueFrom = "\(FakeIdentity.secret):port::" },
-          .make { $0.name = "WHOLE"; $0.valueFrom = FakeIdentity.secret },
+          .make {
+            $0.name = "USER_NAME"
+            $0.valueFrom = "\(FakeIdentity.secret):username::"
+          },
+          .make {
+            $0.name = "PORT_NUMBER"
+            $0.valueFrom = "\(FakeIdentity.secret):port::"
+          },
+          .make {
+            $0.name = "WHOLE"
+            $0.valueFrom = FakeIdentity.secret
+          },
         ]
       } task: {
         $0.executionRoleArn = FakeIdentity.execution
@@ -137,7 +188,12 @@ import Testing
       #expect(end.containers?.first?.exitCode == 0, "\(end.stoppedReason ?? "")")
 
       try await f.register("exit 0") {
-        $0.secrets = [.make { $0.name = "A"; $0.valueFrom = FakeIdentity.secret }]
+        $0.secrets = [
+          .make {
+            $0.name = "A"
+            $0.valueFrom = FakeIdentity.secret
+          }
+        ]
       } task: {
         $0.executionRoleArn = FakeIdentity.task
       }
@@ -151,9 +207,15 @@ import Testing
   func credentials() async throws {
     try await ECSFixture.with { f in
       try await f.register(
-        "echo $AWS_CONTAINER_AUTHORIZATION_TOKEN $AWS_CONTAINER_CREDENTIALS_FULL_URI; exec sleep 1000") {
-          $0.logConfiguration = .make { $0.logDriver = "awslogs"; $0.options = ["awslogs-group": "app"] }
-        } task: { $0.taskRoleArn = FakeIdentity.task }
+        "echo $AWS_CONTAINER_AUTHORIZATION_TOKEN $AWS_CONTAINER_CREDENTIALS_FULL_URI; exec sleep 1000"
+      ) {
+        $0.logConfiguration = .make {
+          $0.logDriver = "awslogs"
+          $0.options = ["awslogs-group": "app"]
+        }
+      } task: {
+        $0.taskRoleArn = FakeIdentity.task
+      }
       let task = try await run(f)
       let id = String(task.taskArn?.split(separator: "/").last ?? "")
       try await f.until("it has told its token") { !f.logs.lines("web/\(id)").isEmpty }

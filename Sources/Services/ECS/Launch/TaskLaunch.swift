@@ -146,8 +146,8 @@ struct TaskLaunch: Sendable {
       throw LaunchFailure(
         .resource,
         "unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from "
-          + "asm: service call has been retried 1 time(s): failed to fetch secret \(reference.secret) from secrets manager: "
-          + "\(error.code): \(error.message)")
+          + "asm: service call has been retried 1 time(s): failed to fetch secret \(reference.secret) from secrets "
+          + "manager: \(error.code): \(error.message)")
     }
   }
 
@@ -171,9 +171,9 @@ struct TaskLaunch: Sendable {
     } catch let error as AWSError {
       throw LaunchFailure(
         .resource,
-        "ECS was unable to assume the role '\(role)' that was provided for this task. Please verify that the role being "
-          + "passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this "
-          + "role. (\(error.message))")
+        "ECS was unable to assume the role '\(role)' that was provided for this task. Please verify that the role "
+          + "being passed has the proper trust relationship and permissions and that your IAM user has permissions to "
+          + "pass this role. (\(error.message))")
     }
   }
 
@@ -190,8 +190,8 @@ struct TaskLaunch: Sendable {
     do { try await logs.prepare(destination, task: task.id) } catch let error as AWSError {
       throw LaunchFailure(
         .resource,
-        "failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: "
-          + "\(error.code): \(error.message)", container: container.name)
+        "failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log "
+          + "stream: \(error.code): \(error.message)", container: container.name)
     }
   }
 }

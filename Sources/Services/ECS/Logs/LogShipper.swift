@@ -81,11 +81,12 @@ final class LogShipper: Sendable {
     for tail in tails { Task { await tail.wake() } }
   }
 
-  /// Ships what is left of a task's logs and lets go of them.
-  func finish(_ paths: [String]) async {
+  /// Lets go of a task's logs.
+  /// - Parameter ships: ships what is left of them first.
+  func finish(_ paths: [String], ships: Bool) async {
     for path in paths {
       guard let tail = release(path) else { continue }
-      await tail.finish()
+      if ships { await tail.finish() } else { await tail.stop() }
     }
   }
 

@@ -102,7 +102,8 @@ extension ECSService {
       for subnet in answer.subnets ?? [] { zones[subnet.subnetId ?? ""] = subnet.availabilityZone }
     } catch let error as AWSError where error.status < 500 {
       throw ECSError.invalid(
-        "Error retrieving subnet information for [\(configuration.subnets.joined(separator: ", "))]: \(error.message) (ErrorCode: \(error.code))"
+        "Error retrieving subnet information for [\(configuration.subnets.joined(separator: ", "))]: \(error.message) "
+          + "(ErrorCode: \(error.code))"
       )
     }
     let groups = configuration.securityGroups ?? []
@@ -111,7 +112,8 @@ extension ECSService {
         _ = try await inner.invoke(EC2.describeSecurityGroups, .make { $0.groupIds = groups })
       } catch let error as AWSError where error.status < 500 {
         throw ECSError.invalid(
-          "Error retrieving security group information for [\(groups.joined(separator: ", "))]: \(error.message) (ErrorCode: \(error.code))"
+          "Error retrieving security group information for [\(groups.joined(separator: ", "))]: \(error.message) "
+            + "(ErrorCode: \(error.code))"
         )
       }
     }
@@ -131,8 +133,8 @@ extension ECSService {
         .invoke(ELBv2.describeTargetGroups, .make { $0.targetGroupArns = arns }).targetGroups ?? []
     } catch let error as AWSError where error.status < 500 {
       throw ECSError.invalid(
-        "Unable to assume role and validate the specified targetGroupArn. Please verify that the ECS service role being "
-          + "passed has the proper permissions. (\(error.message))")
+        "Unable to assume role and validate the specified targetGroupArn. Please verify that the ECS service role "
+          + "being passed has the proper permissions. (\(error.message))")
     }
     for arn in arns {
       let group = groups.first { $0.targetGroupArn == arn }
@@ -141,8 +143,8 @@ extension ECSService {
       }
       if let type = group?.targetType, type != "ip" {
         throw ECSError.invalid(
-          "The provided target group \(arn) has target type \(type), which is incompatible with the awsvpc network mode "
-            + "specified in the task definition.")
+          "The provided target group \(arn) has target type \(type), which is incompatible with the awsvpc network "
+            + "mode specified in the task definition.")
       }
     }
   }

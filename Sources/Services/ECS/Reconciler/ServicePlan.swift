@@ -130,7 +130,7 @@ struct ServicePlan: Sendable, Hashable {
       }
       guard !task.isCounted else { continue }
       let isUnhealthy = task.isWanted && at == 0 && picture.isUnhealthy(task, now)
-      guard task.hasFailed || (isUnhealthy && picture.deployments[at].rollout != .completed) else { continue }
+      guard task.hasFailed || (isUnhealthy && !picture.deployments[at].isProven) else { continue }
       let isQuick = !task.wasHealthy || task.startedAt.map { now < $0.adding(seconds: Limits.quickEnd) } ?? true
       actions.append(.noteEnd(task: task.id, isFailure: !task.wasHealthy, isQuick: isQuick))
       picture.tasks[index].isCounted = true
@@ -144,11 +144,12 @@ struct ServicePlan: Sendable, Hashable {
   /// Trips the circuit breaker.
   /// - Returns: whether the deployments' roles change.
   private mutating func judge(_ picture: ServicePicture) -> Bool {
-    guard let primary = picture.deployments.first, primary.rollout == .inProgress, picture.hasBreaker,
-      primary.failedTasks >= TaskBounds.breakerThreshold(desired: picture.desired)
+    // What has worked before is not given up: it fails for another reason than its revision.
+    guard let primary = picture.deployments.first, primary.rollout != .failed, !primary.wasCompleted,
+      picture.hasBreaker, primary.failedTasks >= TaskBounds.breakerThreshold(desired: picture.desired)
     else { return false }
     actions.append(.fail(deployment: primary.id))
-    if picture.rollsBack, let last = picture.lastCompleted, last.id != primary.id {
+    if picture.rollsBack, let last = picture.lastCompleted {
       actions.append(.rollBack(from: primary.id, to: last.id))
     }
     return true
@@ -172,7 +173,7 @@ struct ServicePlan: Sendable, Hashable {
 
     // A sick task of a roll-out in progress gives its place to the next try at once; one of a service that was well
     // stays until its replacement serves, if there is room for both.
-    if primary.rollout == .inProgress {
+    if !primary.isProven {
       for task in sick { actions.append(.stop(task: task.id, .unhealthy)) }
       total -= sick.count
     }
@@ -196,7 +197,7 @@ struct ServicePlan: Sendable, Hashable {
       let forRoom = min(healthy - bounds.minimum, missing - room)
       stopSurplus(min(max(surplus, forRoom, 0), others.count), of: others, picture, now)
     }
-    if primary.rollout == .completed, !sick.isEmpty {
+    if primary.isProven, !sick.isEmpty {
       let replaced = ready >= picture.desired ? sick.count : max(0, missing - room)
       for task in sick.sorted(by: { $0.id < $1.id }).prefix(replaced) {
         actions.append(.stop(task: task.id, .unhealthy))
@@ -310,6 +311,9 @@ extension ServiceAction {
 }
 
 extension DeploymentRecord {
+  /// Completed, with tasks that served.
+  var isProven: Bool { rollout == .completed && wasCompleted }
+
   /// Takes note of the end of one of its tasks.
   mutating func countEnd(isQuick: Bool, _ now: Timestamp) {
     let isRecent = lastFailureAt.map { now < $0.adding(seconds: Limits.restartMemory) } ?? false

@@ -106,6 +106,7 @@ private struct Work {
 
   mutating func apply(_ action: ServiceAction, _ tx: Transaction) throws {
     let now = call.now
+    let isServing = service.desiredCount > 0
     switch action {
     case .start(let deployment, let zone): try start(deployment, zone, tx)
     case .stop(let id, let cause): stop(id, cause)
@@ -122,11 +123,12 @@ private struct Work {
       change(deployment: id) {
         $0.rollout = .completed
         $0.reason = "ECS deployment \(id) completed."
-        $0.wasCompleted = true
         $0.isWarned = false
         $0.updatedAt = now
+        // Completed with no task at all proves nothing.
+        if isServing { $0.wasCompleted = true }
       }
-      service.lastCompleted = service.deployments.first { $0.id == id }
+      if isServing { service.lastCompleted = service.deployments.first { $0.id == id } }
       note("(deployment \(id)) deployment completed.")
     case .fail(let id): fail(id)
     case .rollBack(let from, let to): rollBack(from, to)
@@ -205,7 +207,8 @@ private struct Work {
     if case .unhealthy = cause {
       for target in task.targets {
         note(
-          "(task \(id)) (port \(target.port)) is unhealthy in (target-group \(target.group)) due to (reason Health checks failed)."
+          "(task \(id)) (port \(target.port)) is unhealthy in (target-group \(target.group)) due to (reason Health "
+            + "checks failed)."
         )
       }
     }

@@ -53,17 +53,27 @@ extension TaskDriver {
 
   /// Ends the containers: stop signal, grace, kill.
   func end(_ task: TaskRecord) async throws {
-    let now = environment.clock.now
     if let handle = await fleet.handle(task.id) {
       let grace: Double? = await fleet.haste == .kill ? 0 : nil
-      await handle.stop(grace: grace)
+      // The stop goes on by itself; a driver that is cut off begins it again.
+      Task { [signal] in
+        await handle.stop(grace: grace)
+        signal.yield()
+      }
+      var iterator = signals.makeAsyncIterator()
+      while !handle.isStopped {
+        _ = await iterator.next()
+        try Task.checkCancellation()
+      }
       let states = handle.containers
+      let now = environment.clock.now
       try await change {
         $0.take(states)
         $0.executionStoppedAt = now
         $0.status = .deprovisioning
       }
     } else {
+      let now = environment.clock.now
       try await change {
         for index in $0.containers.indices { $0.containers[index].status = "STOPPED" }
         $0.executionStoppedAt = now
@@ -74,7 +84,7 @@ extension TaskDriver {
 
   /// Ships the last log lines and gives back what the task held.
   func release(_ task: TaskRecord) async throws {
-    if await fleet.haste != .kill { await fleet.shipper.finish(logPaths(task)) }
+    await fleet.shipper.finish(logPaths(task), ships: await fleet.haste != .kill)
     if let handle = await fleet.handle(task.id) {
       await handle.forget()
       await fleet.forget(task.id)

@@ -1,7 +1,7 @@
 // One task's life: PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED.
 //
-// Each step reads the record, does what its state asks for, and writes the next state. So it can be cut off anywhere and
-// begun again by another control plane.
+// Each step reads the record, does what its state asks for, and writes the next state. So it can be cut off anywhere
+// and begun again by another control plane.
 
 import AWSCore
 import ECSModel

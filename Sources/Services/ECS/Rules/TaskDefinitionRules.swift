@@ -34,7 +34,8 @@ enum TaskDefinitionRules {
     for container in containers {
       for dependency in container.dependsOn ?? [] where !names.contains(dependency.containerName) {
         throw ECSError.client(
-          "The container '\(container.name ?? "")' depends on container '\(dependency.containerName)', which is not defined."
+          "The container '\(container.name ?? "")' depends on container '\(dependency.containerName)', which is not "
+            + "defined."
         )
       }
     }
@@ -68,7 +69,8 @@ enum TaskDefinitionRules {
     guard input.memory == nil else { return }
     for container in input.containerDefinitions where container.memory == nil && container.memoryReservation == nil {
       throw ECSError.client(
-        "Invalid setting for container '\(container.name ?? "")'. At least one of 'memory' or 'memoryReservation' must be specified."
+        "Invalid setting for container '\(container.name ?? "")'. At least one of 'memory' or 'memoryReservation' must "
+          + "be specified."
       )
     }
   }

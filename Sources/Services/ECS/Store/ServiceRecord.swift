@@ -89,7 +89,7 @@ struct DeploymentRecord: Codable, Sendable, Hashable {
   var lastFailureAt: Timestamp?
   /// The event about tasks that cannot be started was told.
   var isWarned = false
-  /// It was completed once: good enough to go back to.
+  /// It was completed once, with tasks: good enough to go back to.
   var wasCompleted = false
   var places: [Place]
   var securityGroups: [String] = []
