@@ -54,7 +54,8 @@ extension ELBv2Service {
     case "HTTPS": throw AWSError.notImplemented("HTTPS target groups (the Gate does not speak TLS to targets)")
     case .some(let name): throw AWSError.notImplemented("target groups of protocol \(name)")
     }
-    if let version = input.protocolVersion, version != "HTTP1" {
+    // Terraform sends an empty version where none is said.
+    if let version = input.protocolVersion, !["", "HTTP1"].contains(version) {
       throw AWSError.notImplemented("target groups of protocol version \(version)")
     }
     if input.ipAddressType == "ipv6" { throw AWSError.notImplemented("IPv6 target groups") }

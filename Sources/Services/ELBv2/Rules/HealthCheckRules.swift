@@ -23,20 +23,23 @@ struct HealthCheckInput: Sendable {
         "Health check enabled must be true for target groups with target type '\(targetType)'")
     }
     switch protocolName ?? "HTTP" {
-    case "HTTP": break
+    case "HTTP", "": break
     case "HTTPS": throw AWSError.notImplemented("HTTPS health checks (the Gate does not speak TLS to targets)")
     default: throw ELBv2Error.validation("Health check protocol '\(protocolName ?? "")' must be one of '[HTTP, HTTPS]'")
     }
-    if grpcMatcher != nil { throw ELBv2Error.validation("A gRPC code matcher needs the protocol version GRPC") }
+    if let grpcMatcher, !grpcMatcher.isEmpty {
+      throw ELBv2Error.validation("A gRPC code matcher needs the protocol version GRPC")
+    }
     var new = old
-    if let path {
+    // What is empty is not said, as the query protocol has it.
+    if let path, !path.isEmpty {
       guard path.hasPrefix("/"), path.utf8.count <= 1024 else {
         throw ELBv2Error.validation(
           "Health check path '\(path)' must begin with '/' and have at most '1024' characters")
       }
       new.path = path
     }
-    if let port {
+    if let port, !port.isEmpty {
       guard port == "traffic-port" || (1...65_535).contains(Int(port) ?? 0) else {
         throw ELBv2Error.validation("Health check port '\(port)' must be in the range 1-65535 or 'traffic-port'")
       }
@@ -51,7 +54,7 @@ struct HealthCheckInput: Sendable {
       throw ELBv2Error.validation(
         "Health check timeout '\(new.timeout)' must be smaller than the interval '\(new.interval)'")
     }
-    if let matcher {
+    if let matcher, !matcher.isEmpty {
       guard Self.isMatcher(matcher) else {
         throw ELBv2Error.validation("Health check matcher HTTP code '\(matcher)' must be within '200-499' inclusive")
       }
