@@ -216,7 +216,7 @@ actor StateReporter {
     return pages.flatMap { $0.secretList ?? [] }.map { secret in
       let name = secret.name ?? ""
       return CastleState.Holding(
-        name: name, label: look.label(secret.arn ?? name), arn: secret.arn,
+        name: name, label: look.labels[secret.arn ?? ""] ?? name, arn: secret.arn,
         health: secret.deletedDate == nil ? .healthy : .stopping, detail: secret.description ?? "")
     }
   }
