@@ -120,7 +120,13 @@ extension ServicePlan {
     .init(what: "50/100 starts one in the room", minimum: 50, maximum: 100, old: [.healthy], starts: 1),
     .init(what: "0/100 of one stops it first", minimum: 0, maximum: 100, desired: 1, old: [.healthy], stops: 1),
     .init(what: "100/100 cannot do anything", maximum: 100, old: [.healthy, .healthy]),
-    .init(what: "an old one that does not serve goes at once", old: [.healthy, .unhealthy], starts: 2, stops: 1),
+    .init(what: "an unhealthy old one stays while there is room", old: [.healthy, .unhealthy], starts: 2),
+    .init(
+      what: "an unhealthy old one is the first to make room", minimum: 50, maximum: 100, old: [.healthy, .unhealthy],
+      stops: 1),
+    .init(
+      what: "a load balancer that looks anew makes nobody unhealthy", old: [.initial, .initial],
+      new: [.initial, .initial]),
     .init(
       what: "never fewer healthy ones than the minimum", minimum: 50, maximum: 100, desired: 4,
       old: [.healthy, .healthy], new: [.initial, .initial]),

@@ -177,12 +177,15 @@ struct ServicePlan: Sendable, Hashable {
       for task in sick { actions.append(.stop(task: task.id, .unhealthy)) }
       total -= sick.count
     }
-    // Older tasks that do not serve are of no use.
-    for task in others where !picture.isHealthy(task, now) {
+    // Older tasks that never served are of no use.
+    for task in others where task.phase != .running || !(task.wasHealthy || picture.isHealthy(task, now)) {
       actions.append(.stop(task: task.id, .scaling))
       total -= 1
     }
-    others.removeAll { !picture.isHealthy($0, now) }
+    others.removeAll { task in actions.contains(.stop(task: task.id, .scaling)) }
+    // Those that served and are unhealthy now may still be better than nothing; they are the first to make room.
+    let ailing = others.filter { !picture.isHealthy($0, now) }
+    others.removeAll { ailing.contains($0) }
 
     let missing = picture.desired - mine.count
     let room = max(0, bounds.maximum - total)
@@ -190,11 +193,13 @@ struct ServicePlan: Sendable, Hashable {
     if missing > 0 { start(min(missing, room), of: primary, besides: wanted, picture, now) }
     if missing < 0 { stopSurplus(-missing, of: mine, picture, now) }
     if ready >= picture.desired {
-      for task in others { actions.append(.stop(task: task.id, .scaling)) }
-    } else if !others.isEmpty {
+      for task in others + ailing { actions.append(.stop(task: task.id, .scaling)) }
+    } else if !others.isEmpty || !ailing.isEmpty {
+      let made = min(max(missing - room, 0), ailing.count)
+      stopSurplus(made, of: ailing, picture, now)
       let healthy = ready + others.count
       let surplus = healthy - max(bounds.minimum, picture.desired)
-      let forRoom = min(healthy - bounds.minimum, missing - room)
+      let forRoom = min(healthy - bounds.minimum, missing - room - made)
       stopSurplus(min(max(surplus, forRoom, 0), others.count), of: others, picture, now)
     }
     if primary.isProven, !sick.isEmpty {
@@ -324,10 +329,10 @@ extension DeploymentRecord {
 
 extension ServicePicture {
   /// RUNNING, and with load balancers healthy there; without them, running for a moment. What nobody can tell now
-  /// (after a restart) is as it was.
+  /// (after a restart of the control plane or the load balancer, which look anew) is as it was.
   func isHealthy(_ task: PlannedTask, _ now: Timestamp) -> Bool {
     guard task.isWanted, task.phase == .running, let started = task.startedAt else { return false }
-    if hasTargets { return task.target == .healthy || (task.target == .unknown && task.wasHealthy) }
+    if hasTargets { return task.target == .healthy || (task.wasHealthy && task.target != .unhealthy) }
     return now >= started.adding(seconds: Limits.settle)
   }
 
