@@ -70,7 +70,7 @@ func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency
 }
 
 let services: [Target] = [
-  service("ACM", [x509, crypto]),
+  service("ACM", [x509, asn1, crypto]),
   service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
   service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
   service("CloudWatch"),
