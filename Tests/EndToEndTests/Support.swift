@@ -16,7 +16,7 @@ struct SharedCastle: SuiteTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     try await CastleProcess.with(kind) { castle in
-      try await castle.credentials()
+      if kind != .stopped { try await castle.credentials() }
       try await Self.$current.withValue(castle) { try await function() }
     }
   }

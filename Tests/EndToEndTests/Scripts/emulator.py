@@ -20,8 +20,8 @@ equal([s["Name"] for s in client("secretsmanager", **test).list_secrets()["Secre
 equal([s["Name"] for s in client("secretsmanager", **other).list_secrets()["SecretList"]], ["theirs"], "the other's")
 client("kms", **test).create_key()
 client("iam", **test).create_user(UserName="u")
-client("s3", **test).create_bucket(Bucket="b")
-client("s3", **test).put_object(Bucket="b", Key="k", Body=b"v")
+client("s3", **test).create_bucket(Bucket="bucket")
+client("s3", **test).put_object(Bucket="bucket", Key="k", Body=b"v")
 client("logs", **test).create_log_group(logGroupName="/l")
 vpc = client("ec2", **test).create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
 before = client("ec2", **test).describe_vpcs()["Vpcs"]

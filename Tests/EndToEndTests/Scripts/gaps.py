@@ -9,7 +9,7 @@ KNOWN = {
     "ec2": lambda: client("ec2").describe_spot_price_history(),
     "json 1.1": lambda: client("kms").describe_custom_key_stores(),
     "json 1.1, logs": lambda: client("logs").describe_queries(),
-    "rest-xml": lambda: client("s3").get_bucket_analytics_configuration(Bucket="b", Id="i"),
+    "rest-xml": lambda: client("s3").get_bucket_analytics_configuration(Bucket="bucket", Id="i"),
 }
 UNKNOWN = {
     # Services that it has not.
