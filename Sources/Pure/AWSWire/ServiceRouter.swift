@@ -122,13 +122,13 @@ public struct ServiceRouter: Sendable {
     {
       return routed
     }
-    if let target = request.headers["X-Amz-Target"] { return try json(request, target) }
+    if let target = request.headers["X-Amz-Target"] { return try json(request, target, signingName) }
     let host = hosts.read(request.headers["Host"] ?? "")
     if let signingName, !signingName.isEmpty {
       guard let candidates = bySigningName[signingName] ?? byEndpoint[signingName].map({ [$0] }) else {
         throw RoutingFailure(
-          error: .notImplemented("the service \(signingName)"), model: nil, wireProtocol: guess(request),
-          request: request)
+          error: .notImplemented("the service \(signingName)"), model: nil,
+          wireProtocol: guess(request, signingName), request: request)
       }
       return try route(request, among: candidates, host)
     }
@@ -152,12 +152,16 @@ public struct ServiceRouter: Sendable {
     return try route(request, among: [s3], host)
   }
 
-  private func guess(_ request: WireRequest) -> WireProtocol {
+  /// AWS's services that speak XML over REST. All others that speak REST speak JSON.
+  private static let restXMLNames: Set<String> = ["s3", "s3-object-lambda", "s3-outposts", "route53", "cloudfront"]
+
+  private func guess(_ request: WireRequest, _ signingName: String? = nil) -> WireProtocol {
     let type = request.headers["Content-Type"] ?? ""
     if request.headers["X-Amz-Target"] != nil || type.hasPrefix("application/x-amz-json") { return .json }
     if type.hasPrefix("application/cbor") { return .cbor }
     if type.hasPrefix("application/x-www-form-urlencoded") || action(request) != nil { return .query }
-    return .restXML
+    guard let signingName, !Self.restXMLNames.contains(signingName) else { return .restXML }
+    return .restJSON
   }
 
   private func routed(_ request: WireRequest, _ model: ServiceModel, _ wire: WireProtocol, _ name: String)
@@ -217,11 +221,15 @@ public struct ServiceRouter: Sendable {
     return routed(request, model, .cbor, name)
   }
 
-  private func json(_ request: WireRequest, _ target: String) throws(RoutingFailure) -> RoutedRequest {
+  private func json(
+    _ request: WireRequest, _ target: String, _ signingName: String?
+  ) throws(RoutingFailure) -> RoutedRequest {
     guard let dot = target.lastIndex(of: "."), let model = byTarget[target[..<dot].lowercased()] else {
-      throw RoutingFailure(
-        error: AWSError("UnknownOperationException", "No service takes the target \(target)."), model: nil,
-        wireProtocol: .json, request: request)
+      // A service of AWS that is not built here, as far as its signature tells; else nothing that we know of.
+      let error =
+        signingName.map { AWSError.notImplemented("the service \($0), target \(target)") }
+        ?? AWSError("UnknownOperationException", "No service takes the target \(target).")
+      throw RoutingFailure(error: error, model: nil, wireProtocol: .json, request: request)
     }
     let name = String(target[target.index(after: dot)...])
     guard model.header.knownOperations.contains(name) else { throw unknown(request, model, .json, name) }

@@ -47,7 +47,9 @@ public final class CloudFormationService: AWSService {
     table.on(CloudFormation.validateTemplate, validateTemplate)
     table.on(CloudFormation.listExports, listExports)
     table.on(CloudFormation.listImports, listImports)
-    table.on(CloudFormation.updateTerminationProtection, access: { Self.access($1, $0.stackName) }, updateTerminationProtection)
+    table.on(
+      CloudFormation.updateTerminationProtection, access: { Self.access($1, $0.stackName) }, updateTerminationProtection
+    )
     table.on(CloudFormation.createChangeSet, access: { Self.access($1, $0.stackName) }, createChangeSet)
     table.on(CloudFormation.describeChangeSet, describeChangeSet)
     table.on(CloudFormation.executeChangeSet, executeChangeSet)
@@ -137,14 +139,15 @@ public final class CloudFormationService: AWSService {
       guard case .secret(let id, let key, let stage, let version) = reference.target else {
         throw AWSError.notImplemented("dynamic references to Systems Manager (\(reference.text))")
       }
-      let secret = try await call.invoke(
-        SecretsManager.getSecretValue,
-        .make {
-          $0.secretId = id
-          $0.versionStage = stage
-          $0.versionId = version
-        }
-      ).secretString ?? ""
+      let secret =
+        try await call.invoke(
+          SecretsManager.getSecretValue,
+          .make {
+            $0.secretId = id
+            $0.versionStage = stage
+            $0.versionId = version
+          }
+        ).secretString ?? ""
       guard let key else {
         answers[reference] = secret
         continue
@@ -195,23 +198,34 @@ public final class CloudFormationService: AWSService {
   private func beginPending(_ group: inout ThrowingDiscardingTaskGroup<any Error>) async throws {
     let stacks = try await store.read { try $0.list(StackRecord.self) }
     for (scope, stack) in stacks where stack.pending != nil && claim(stack.id) {
-      group.addTask { await self.work(on: stack, scope) }
+      group.addTask { await self.work(on: stack.id, scope) }
     }
   }
 
   private func claim(_ stackID: String) -> Bool { working.withLock { $0.insert(stackID).inserted } }
 
-  private func work(on stack: StackRecord, _ scope: Scope) async {
-    var current: StackRecord? = stack
-    while let begun = current {
-      let isDone = await carryOut(begun, scope)
-      _ = working.withLock { $0.remove(begun.id) }
-      current = nil
-      guard isDone else { return }
-      // What was asked for while the last step finished found the stack taken: it is looked for once more.
-      if let latest = try? await store.get(StackRecord.self, scope, begun.id), latest.pending != nil, claim(latest.id) {
-        current = latest
+  private func work(on stackID: String, _ scope: Scope) async {
+    // Read only once the stack is claimed: what was seen before may have been carried out by then, and doing it again
+    // from an old record would delete twice and write the old state back.
+    repeat {
+      while let stack = await pendingStack(stackID, scope) {
+        guard await carryOut(stack, scope) else {
+          _ = working.withLock { $0.remove(stackID) }
+          return
+        }
       }
+      _ = working.withLock { $0.remove(stackID) }
+      // What was asked for while the last step finished found the stack taken: it is looked for once more.
+    } while await pendingStack(stackID, scope) != nil && claim(stackID)
+  }
+
+  private func pendingStack(_ stackID: String, _ scope: Scope) async -> StackRecord? {
+    do {
+      let stack = try await store.get(StackRecord.self, scope, stackID)
+      return stack?.pending == nil ? nil : stack
+    } catch {
+      environment.logger.error("a stack could not be read", metadata: ["stack": "\(stackID)", "error": "\(error)"])
+      return nil
     }
   }
 

@@ -1,0 +1,222 @@
+// The real `castle`, started and ended as a person would, over a state folder of its own.
+
+import AWSCore
+import Foundation
+import Glibc
+import Supervisor
+import Synchronization
+
+/// A running castle of its own for a test: the program beside the test bundle, its Gate, engines and tasks.
+///
+/// It costs seconds and hundreds of megabytes, so one runs at a time: `with` waits for its turn. Whatever the test does to
+/// it, nothing of it is left behind, and a process that outlives `castle destroy` fails the test.
+public final class CastleProcess: Sendable {
+  /// What is started.
+  public enum Kind: Sendable, Hashable {
+    /// `castle start`: an empty cloud.
+    case empty(strict: Bool)
+    /// `castle up` of a castle.yaml.
+    case app(file: String)
+    /// Nothing yet: the test starts it itself.
+    case stopped
+  }
+
+  public let kind: Kind
+  /// The folder of everything that this castle and its test write.
+  public let folder: String
+  /// The endpoint's port; the same after a restart, since tasks were told it.
+  public let port: Int
+  public var state: String { "\(folder)/state" }
+  public var endpoint: String { "http://127.0.0.1:\(port)" }
+
+  /// The package's folder, where the command is run and `Examples` is.
+  public static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  /// The folder of the built programs.
+  public static let programs = URL(fileURLWithPath: EngineProbe.besideExecutable("castle")).deletingLastPathComponent()
+    .path
+
+  private struct Memory: Sendable {
+    var credentials: [String: String]?
+    /// Every process that was seen to belong to this castle.
+    var family: Set<ProcessMark> = []
+  }
+  private let memory = Mutex(Memory())
+
+  /// Starts a castle, runs the body, ends the castle and looks for what it left.
+  /// - Throws: what the body threw; `CastleProcessError` when it cannot be started or leaves processes behind.
+  public static func with<T: Sendable>(
+    _ kind: Kind = .empty(strict: false), _ body: (CastleProcess) async throws -> T
+  ) async throws -> T {
+    // What starts nothing but a small cloud for a moment need not wait for the others.
+    if kind == .stopped { return try await own(kind, body) }
+    return try await CastleTurn.shared.take { try await own(kind, body) }
+  }
+
+  private static func own<T: Sendable>(
+    _ kind: Kind, _ body: (CastleProcess) async throws -> T
+  ) async throws -> T {
+    let castle = try CastleProcess(kind)
+    let result: Result<T, any Error>
+    do {
+      try await castle.start()
+      result = .success(try await body(castle))
+    } catch {
+      result = .failure(error)
+    }
+    // The clean-up must come to its end also when the test's time is up.
+    let cleanUp: Result<Void, any Error> = await Task { try await castle.end() }.result
+    let value = try result.get()
+    try cleanUp.get()
+    return value
+  }
+
+  private init(_ kind: Kind) throws {
+    self.kind = kind
+    folder = NSTemporaryDirectory() + "castle-" + SystemIdentifiers().hex(8)
+    port = try FreePort.on("127.0.0.1")
+    // PostgreSQL runs as another user when we are root, and must get through to its files.
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+  }
+
+  /// Starts the castle, or starts it again after it was stopped or killed, and waits until it is ready.
+  public func start() async throws {
+    switch kind {
+    case .stopped: return
+    case .empty(let strict):
+      try await castle(["start", "-d", "--port", "\(port)"] + (strict ? ["--strict"] : [])).succeeded()
+    case .app(let file): try await castle(["up", "-d", "--file", file, "--port", "\(port)"], seconds: 240).succeeded()
+    }
+    noteFamily()
+  }
+
+  private func end() async throws {
+    noteFamily()
+    let destroyed: Result<Finished, any Error>
+    do {
+      destroyed = .success(try await castle(["destroy", "--yes"], seconds: 90))
+    } catch {
+      destroyed = .failure(error)
+    }
+    let log = (try? String(contentsOfFile: "\(state)/castle.log", encoding: .utf8)) ?? ""
+    let left = await leftovers(within: 5)
+    for process in left { kill(process.pid, SIGKILL) }
+    try? FileManager.default.removeItem(atPath: folder)
+    if !left.isEmpty {
+      throw CastleProcessError(
+        "castle destroy left processes behind: \(left.map { "\($0.pid) \($0.name)" }.joined(separator: ", "))\n\(log)")
+    }
+    let finished = try destroyed.get()
+    if kind != .stopped { try finished.succeeded() }
+  }
+
+  // MARK: - The command
+
+  /// Runs `castle` over this castle's state.
+  /// - Parameter state: false leaves `--state` out, for subcommands that take none.
+  public func castle(_ arguments: [String], state: Bool = true, seconds: Double = 60) async throws -> Finished {
+    try await run("\(Self.programs)/castle", arguments + (state ? ["--state", self.state] : []), seconds: seconds)
+  }
+
+  /// Runs a program with the owner's credentials, as after `eval "$(castle env)"`, in the package's folder.
+  public func run(
+    _ program: String, _ arguments: [String], environment more: [String: String] = [:], input: String? = nil,
+    seconds: Double = 60
+  ) async throws -> Finished {
+    var environment = ProcessInfo.processInfo.environment
+    environment["NO_COLOR"] = "1"
+    environment["STOREFRONT_PROGRAMS"] = Self.programs
+    environment.merge(memory.withLock { $0.credentials ?? [:] }) { $1 }
+    environment.merge(more) { $1 }
+    return try await Finished.run(
+      program, arguments, environment: environment, directory: Self.package, folder: folder, input: input,
+      seconds: seconds)
+  }
+
+  /// What `castle env --json` says; also given to what `run` starts from now on.
+  @discardableResult
+  public func credentials() async throws -> [String: String] {
+    if let known = memory.withLock({ $0.credentials }) { return known }
+    var arguments = ["env", "--json"]
+    if case .app(let file) = kind { arguments += ["--file", file] }
+    let finished = try await castle(arguments).succeeded()
+    let found = try JSONDecoder().decode([String: String].self, from: Data(finished.output.utf8))
+    memory.withLock { $0.credentials = found }
+    return found
+  }
+
+  // MARK: - Processes
+
+  /// What the castle wrote down of its running children: the Gate, servers, tasks.
+  public func children() -> [CastleChild] { CastleChild.read("\(state)/processes") }
+
+  /// The control plane.
+  public func controlPlane() throws -> CastleChild {
+    guard let found = CastleChild.read("\(state)/daemon").first else {
+      throw CastleProcessError("no control plane runs over \(state)")
+    }
+    return found
+  }
+
+  /// Kills the control plane with SIGKILL and returns when it is gone.
+  public func killControlPlane() async throws {
+    noteFamily()
+    let daemon = try controlPlane()
+    kill(daemon.mark.pid, SIGKILL)
+    while daemon.mark.isRunning { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
+  private func noteFamily() {
+    let found = ProcessMark.all(touching: folder)
+    memory.withLock { $0.family.formUnion(found) }
+  }
+
+  /// The processes of this castle that still run after at most so many seconds.
+  private func leftovers(within seconds: Double) async -> [ProcessMark] {
+    let known = memory.withLock { $0.family }
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+      let left = known.union(ProcessMark.all(touching: folder)).filter(\.isRunning).sorted { $0.pid < $1.pid }
+      if left.isEmpty || ContinuousClock.now > deadline { return left }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+}
+
+/// Why a castle could not be run for a test.
+public struct CastleProcessError: Error, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
+
+/// One castle at a time.
+actor CastleTurn {
+  static let shared = CastleTurn()
+  private var isTaken = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  nonisolated func take<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+    await enter()
+    do {
+      let value = try await body()
+      await leave()
+      return value
+    } catch {
+      await leave()
+      throw error
+    }
+  }
+
+  private func enter() async {
+    guard isTaken else {
+      isTaken = true
+      return
+    }
+    await withCheckedContinuation { waiting.append($0) }
+  }
+
+  private func leave() {
+    if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+  }
+}

@@ -1,0 +1,89 @@
+// `castle start`: the AWS APIs as boto3 and the aws command meet them.
+
+import AWSCore
+import CastleTesting
+import Foundation
+import Testing
+
+@Suite("an empty castle", .serialized, .castle(.empty(strict: false))) struct EmptyCastleTests {
+  @Test("boto3 sees one world through all its APIs", .timeLimit(.minutes(2))) func world() async throws {
+    try await castle().script("world.py")
+  }
+
+  @Test("throw-away keys work, a key names an account, and a reset empties the cloud", .timeLimit(.minutes(1)))
+  func emulator() async throws {
+    let said = try await castle().script("emulator.py")
+    let fastest = try #require(said["fastest"]?.text.flatMap { Double($0) })
+    #expect(fastest < 500, "a reset took \(fastest) ms in a debug build")
+  }
+
+  @Test("what is not built answers 501 in the caller's own protocol", .timeLimit(.minutes(1))) func gaps() async throws
+  {
+    try await castle().script("gaps.py")
+  }
+
+  @Test("TLS and plain share the port; other sites and other names are refused", .timeLimit(.minutes(1)))
+  func doors() async throws {
+    try await castle().script("doors.py")
+  }
+
+  @Test("the aws command talks to it, and deploys a template", .timeLimit(.minutes(2))) func command() async throws {
+    let castle = try castle()
+    func aws(_ arguments: String...) async throws -> JSONValue {
+      let finished = try await castle.run(
+        "aws", arguments + ["--output", "json"], environment: ["AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1"]
+      ).succeeded()
+      return finished.output.isEmpty ? [:] : try finished.json()
+    }
+    #expect(try await aws("sts", "get-caller-identity")["Account"] == "000000000000")
+    let template = "\(castle.folder)/deploy.yaml"
+    try """
+    Resources:
+      Log: { Type: AWS::Logs::LogGroup, Properties: { LogGroupName: /deployed } }
+    Outputs:
+      Log: { Value: !Ref Log }
+    """.write(toFile: template, atomically: true, encoding: .utf8)
+    // `deploy` prints sentences, whatever --output says.
+    try await castle.run(
+      "aws", ["cloudformation", "deploy", "--stack-name", "deployed", "--template-file", template], seconds: 90
+    ).succeeded()
+    let stacks = try await aws("cloudformation", "describe-stacks", "--stack-name", "deployed")
+    #expect(stacks["Stacks"]?.array?.first?["StackStatus"] == "CREATE_COMPLETE")
+    #expect(stacks["Stacks"]?.array?.first?["Outputs"]?.array?.first?["OutputValue"] == "/deployed")
+    let again = try await castle.run(
+      "aws",
+      [
+        "cloudformation", "deploy", "--stack-name", "deployed", "--template-file", template,
+        "--no-fail-on-empty-changeset",
+      ], seconds: 90
+    ).succeeded()
+    #expect(again.output.contains("No changes to deploy"))
+    let groups = try await aws("logs", "describe-log-groups", "--log-group-name-prefix", "/deployed")
+    #expect(groups["logGroups"]?.array?.count == 1)
+  }
+}
+
+@Suite("a strict castle", .serialized, .castle(.empty(strict: true))) struct StrictCastleTests {
+  @Test("only keys that were made are let in, and each protocol says no in its own words", .timeLimit(.minutes(2)))
+  func strangers() async throws {
+    try await castle().script("strangers.py")
+  }
+
+  @Test("kill -9 of the control plane loses no write that was acknowledged", .timeLimit(.minutes(2)))
+  func acknowledged() async throws {
+    let castle = try castle()
+    let notes = "\(castle.folder)/acknowledged"
+    func noted() -> Int { (try? String(contentsOfFile: notes, encoding: .utf8))?.split(separator: "\n").count ?? 0 }
+    for _ in 0..<3 {
+      let before = noted()
+      let writer = try await castle.launch("writes.py", ["write", notes])
+      try await eventually("writes are acknowledged") { noted() >= before + 60 }
+      try await castle.killControlPlane()
+      try await writer.finished(seconds: 40).succeeded()
+      try await castle.start()
+    }
+    let verified = try await castle.script("writes.py", ["verify", notes])
+    #expect(verified["verified"]?.integer == noted())
+    print("kill -9 of the control plane, three times while writing: \(noted()) acknowledged writes, 0 lost")
+  }
+}
