@@ -24,6 +24,8 @@ public final class Castle: Sendable {
   private let logger: Logger
   private let stopping = AsyncStream<StopMode>.makeStream()
   private let isReady = Mutex(false)
+  /// Opens when the endpoint is bound: tasks are told where it is, so nothing is started before.
+  private let bound = Latch()
 
   /// What becomes of the engines when the castle stops.
   public enum StopMode: String, Sendable, Codable {
@@ -83,6 +85,7 @@ public final class Castle: Sendable {
         try await edge.run { port in
           let endpoint = "http://\(self.configuration.host):\(port)"
           self.environment.setEndpoint(endpoint)
+          self.bound.open()
           await self.started(endpoint, onReady)
         }
         return nil
@@ -94,7 +97,11 @@ public final class Castle: Sendable {
         return StopMode.leave
       }
       for service in services.all {
-        group.addTask { try await service.run(); return nil }
+        group.addTask {
+          try await self.bound.wait()
+          try await service.run()
+          return nil
+        }
       }
       defer { group.cancelAll() }
       // A service whose loop returns has nothing to do; one that throws ends the castle, since it would lie from then on.

@@ -1,9 +1,12 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
+import ACMService
 import ApplicationAutoScalingService
 import CloudFormationService
 import CloudWatchLogsService
+import CloudWatchService
 import EC2Service
+import ECRService
 import ECSService
 import ELBv2Service
 import ElastiCacheService
@@ -11,6 +14,7 @@ import GateProtocol
 import IAMService
 import KMSService
 import RDSService
+import Route53Service
 import S3Service
 import SecretsManagerService
 import ServiceKit
@@ -29,26 +33,38 @@ struct Services: Sendable {
   /// Every collection that the services and the platform keep in the store.
   static var collections: [any Record.Type] {
     let types: [any AWSService.Type] = [
-      IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self, EC2Service.self,
-      ELBv2Service.self, ECSService.self, RDSService.self, ElastiCacheService.self,
-      ApplicationAutoScalingService.self, ShieldService.self, WAFv2Service.self,
-      CloudFormationService.self,
+      IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self,
+      EC2Service.self, ELBv2Service.self, ECSService.self, RDSService.self, ElastiCacheService.self,
+      Route53Service.self, ECRService.self, CloudWatchService.self, ApplicationAutoScalingService.self,
+      ShieldService.self, WAFv2Service.self, ACMService.self, CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
 
   init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
     let iam = IAMService(environment, owner: owner)
+    authority = iam
     ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
-      iam, KMSService(environment), SecretsManagerService(environment), try S3Service(environment),
-      try CloudWatchLogsService(environment), EC2Service(environment), ELBv2Service(environment, gate: gate),
-      ecs, RDSService(environment, supervisor: supervisor, gate: gate),
+      iam,
+      KMSService(environment),
+      SecretsManagerService(environment),
+      try S3Service(environment),
+      try CloudWatchLogsService(environment),
+      EC2Service(environment),
+      ELBv2Service(environment, gate: gate),
+      ecs,
+      RDSService(environment, supervisor: supervisor, gate: gate),
       ElastiCacheService(environment, supervisor: supervisor, gate: gate),
-      ApplicationAutoScalingService(environment), ShieldService(environment), WAFv2Service(environment),
+      Route53Service(environment),
+      ECRService(environment),
+      CloudWatchService(environment),
+      ApplicationAutoScalingService(environment),
+      ShieldService(environment),
+      WAFv2Service(environment),
+      ACMService(environment),
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
-    authority = iam
     all = services
   }
 }

@@ -58,6 +58,7 @@ struct Up: AsyncParsableCommand {
   /// Shows each resource as it comes up; returns when the stack is done.
   private func follow(_ client: CastleClient, _ app: App, _ progress: inout Progress) async throws -> JSONValue {
     var shown: [String: String] = [:]
+    var failures: [String] = []
     while true {
       let report = try await client.call("GET", "/stack", ["name": app.blueprint.name])
       let resources = report["resources"]?.array ?? []
@@ -67,7 +68,8 @@ struct Up: AsyncParsableCommand {
         let status = resource["status"]?.text ?? ""
         if status.hasSuffix("_IN_PROGRESS") { open.append(id) }
         if status.hasSuffix("_FAILED"), shown[id] != status {
-          progress.keep("\(Terminal.styled("failed", .red)) \(id): \(resource["reason"]?.text ?? "")")
+          failures.append("\(id): \(resource["reason"]?.text ?? "")")
+          progress.keep("\(Terminal.styled("failed", .red)) \(failures.last ?? "")")
         }
         shown[id] = status
       }
@@ -75,7 +77,7 @@ struct Up: AsyncParsableCommand {
       if status.hasSuffix("_COMPLETE"), !status.contains("ROLLBACK"), !status.contains("CLEANUP") { return report }
       if status.hasSuffix("_COMPLETE") || status.hasSuffix("_FAILED"), !status.contains("CLEANUP") {
         throw Complaint(
-          "The stack ended as \(status): \(report["reason"]?.text ?? "")\n"
+          "The stack ended as \(status). \(failures.first ?? report["reason"]?.text ?? "")\n"
             + "See what happened with castle logs, correct \(app.path), and run castle up again.")
       }
       let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
