@@ -40,7 +40,8 @@ enum RDSError {
   static func keyNotAccessible(_ key: String, _ why: String) -> AWSError {
     AWSError(
       "KMSKeyNotAccessibleFault",
-      "The specified KMS key [\(key)] does not exist, is not enabled or you do not have permissions to access it: \(why)"
+      "The specified KMS key [\(key)] does not exist, is not enabled or you do not have permissions "
+        + "to access it: \(why)"
     )
   }
   static func quota(_ code: String, _ message: String, status: Int = 400) -> AWSError {

@@ -141,8 +141,10 @@ extension ElastiCacheService {
       !lower.contains("--")
     else {
       throw CacheError.invalid(
-        "The parameter ReplicationGroupIdentifier is not a valid identifier. Identifiers must begin with a letter; must "
-          + "contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+        "The parameter ReplicationGroupIdentifier is not a valid identifier. Identifiers must begin "
+          + "with a letter; must "
+          + "contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two "
+          + "consecutive hyphens."
       )
     }
     return lower

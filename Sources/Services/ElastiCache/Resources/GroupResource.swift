@@ -34,7 +34,12 @@ extension ElastiCacheService {
         if input.replicationGroupId.isEmpty { input.replicationGroupId = Self.name(context, maxLength: 40) }
         input.tags = Self.wire(Self.allTags(properties, context))
         _ = try await call.invoke(ElastiCache.createReplicationGroup, input)
-        return try await self.groupHandle(input.replicationGroupId, call)
+        let id = input.replicationGroupId
+        return try await Self.orUndo(call) {
+          try await self.groupHandle(id, call)
+        } undo: {
+          _ = try await call.invoke(ElastiCache.deleteReplicationGroup, .make { $0.replicationGroupId = id })
+        }
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation
@@ -51,8 +56,9 @@ extension ElastiCacheService {
           ElastiCache.ModifyReplicationGroupMessage.self, .object(changed))
         input.replicationGroupId = handle.physicalID
         input.applyImmediately = true
-        let answer = try await call.invoke(ElastiCache.modifyReplicationGroup, input)
-        try await Self.updateTags(answer.replicationGroup?.arn ?? "", new, context)
+        if !changed.isEmpty { _ = try await call.invoke(ElastiCache.modifyReplicationGroup, input) }
+        try await Self.updateTags(
+          call.arn("elasticache", "replicationgroup:\(handle.physicalID.lowercased())"), new, context)
         return try await self.groupHandle(handle.physicalID, call)
       },
       delete: { handle, _, context in try await self.deleteGroup(handle.physicalID, context) })

@@ -43,7 +43,8 @@ extension ElastiCacheService {
       })
   }
 
-  /// Ref is the name. There are no operations for these groups yet, so the provider keeps the record itself; the group's
+  /// Ref is the name. There are no operations for these groups yet, so the provider keeps the record itself; the
+  /// group's
   /// known settings reach the servers.
   var parameterGroupProvider: ResourceProvider {
     ResourceProvider(

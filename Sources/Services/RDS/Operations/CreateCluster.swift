@@ -83,7 +83,8 @@ extension RDSService {
     }
     guard group.family == family else {
       throw RDSError.combination(
-        "The Parameter Group \(name) with DBParameterGroupFamily \(group.family) cannot be used for this cluster. Please "
+        "The Parameter Group \(name) with DBParameterGroupFamily \(group.family) cannot be used for "
+          + "this cluster. Please "
           + "use a Parameter Group with DBParameterGroupFamily \(family)")
     }
   }
@@ -159,7 +160,8 @@ extension RDSService {
     let high = asked.maxCapacity ?? it.maxCapacity
     guard let low, let high, low <= high, low >= 0, high >= 1, high <= 256, (low * 2).rounded() == low * 2 else {
       throw RDSError.invalid(
-        "Serverless v2 capacity must be given in steps of 0.5: MinCapacity from 0, MaxCapacity from 1 to 256, and not below "
+        "Serverless v2 capacity must be given in steps of 0.5: MinCapacity from 0, MaxCapacity from 1 "
+          + "to 256, and not below "
           + "MinCapacity.")
     }
     it.minCapacity = low

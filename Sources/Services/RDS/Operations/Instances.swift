@@ -90,7 +90,8 @@ extension RDSService {
     guard EngineVersions.classes.contains(name) else {
       throw RDSError.combination(
         "RDS does not support creating a DB instance with the following combination: DBInstanceClass=\(name), "
-          + "Engine=\(EngineVersions.engine). For supported combinations of instance class and database engine version, see "
+          + "Engine=\(EngineVersions.engine). For supported combinations of instance class and database "
+          + "engine version, see "
           + "DescribeOrderableDBInstanceOptions.")
     }
   }
@@ -104,15 +105,21 @@ extension RDSService {
     }
     if input.dbInstanceClass == "db.serverless", cluster.settings.maxCapacity == nil {
       throw RDSError.combination(
-        "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
+        "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a "
+          + "Serverless v2 DB instance."
       )
     }
     if let version = input.engineVersion, version != cluster.engineVersion,
       !(cluster.engineVersion.hasPrefix(version + "."))
     {
       throw RDSError.combination(
-        "The engine version that you requested for your DB instance (\(version)) does not match the engine version of your "
+        "The engine version that you requested for your DB instance (\(version)) does not match the "
+          + "engine version of your "
           + "DB cluster (\(cluster.engineVersion)).")
+    }
+    if let group = input.dbSubnetGroupName?.lowercased(), group != cluster.subnetGroup {
+      throw RDSError.combination(
+        "The DB instance and its DB cluster must have the same DB subnet group: \(cluster.subnetGroup).")
     }
     if let port = input.port, port != cluster.port {
       throw RDSError.combination(
@@ -157,7 +164,8 @@ extension RDSService {
       || input.allocatedStorage != nil
     {
       throw RDSError.combination(
-        "The specified DB Instance is a member of a DB Cluster. Modify the password, port, version, backups or protection of "
+        "The specified DB Instance is a member of a DB Cluster. Modify the password, port, version, "
+          + "backups or protection of "
           + "the DB Cluster instead.")
     }
     if let name = input.dbInstanceClass { try Self.checkClass(name) }

@@ -139,7 +139,8 @@ extension RDSService {
     if let stranger = found.first(where: { $0.vpcId != vpc }) {
       throw AWSError(
         "InvalidVPCNetworkStateFault",
-        "The DB instance and EC2 security group are in different VPCs. The DB instance is in \(vpc) and the EC2 security "
+        "The DB instance and EC2 security group are in different VPCs. The DB instance is in \(vpc) and "
+          + "the EC2 security "
           + "group is in \(stranger.vpcId ?? "another").")
     }
     return found.compactMap(\.groupId)

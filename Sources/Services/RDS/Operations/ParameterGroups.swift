@@ -145,7 +145,8 @@ extension RDSService {
         throw AWSError(
           "InvalidDBParameterGroupState",
           isUsed
-            ? "One or more database clusters are still members of this parameter group \(name), so the group cannot be deleted"
+            ? "One or more database clusters are still members of this parameter group \(name), so the group "
+              + "cannot be deleted"
             : "Default DBParameterGroup cannot be deleted: \(name)")
       }
       try tx.delete(ParameterGroupRecord.self, call.scope, name)

@@ -58,7 +58,8 @@ extension RDSService {
       if let user = try tx.find(ClusterRecord.self, call.scope, index: "subnet-group", name).first {
         throw AWSError(
           "InvalidDBSubnetGroupStateFault",
-          "Cannot delete the subnet group '\(name)' because at least one database cluster: \(user.id) is still using it."
+          "Cannot delete the subnet group '\(name)' because at least one database cluster: \(user.id) is "
+            + "still using it."
         )
       }
       guard try tx.delete(SubnetGroupRecord.self, call.scope, name) else { throw RDSError.subnetGroupNotFound(name) }

@@ -138,6 +138,13 @@ actor Reconciler {
       }
       try await group.waitForAll()
     }
+    // Whoever asks before the next start has looked is told so, and the endpoints lead nowhere until then.
+    try await environment.store.write { tx in
+      for (scope, var seen) in try tx.list(ObservedRecord.self) {
+        for name in seen.instances.keys { seen.instances[name]?.status = PostgresCluster.Status.stopped.rawValue }
+        try tx.put(seen, scope)
+      }
+    }
   }
 
   /// Ends all servers at once and removes records, data and snapshots.

@@ -42,7 +42,17 @@ extension RDSService {
         input.masterUserSecretKmsKeyId = properties["MasterUserSecret"]?["KmsKeyId"]?.text
         input.tags = Self.wireTags(properties, context)
         _ = try await call.invoke(RDS.createDBCluster, input)
-        return try await self.clusterHandle(input.dbClusterIdentifier, call)
+        let id = input.dbClusterIdentifier
+        return try await Self.orUndo(call) {
+          try await self.clusterHandle(id, call)
+        } undo: {
+          _ = try await call.invoke(
+            RDS.deleteDBCluster,
+            .make {
+              $0.dbClusterIdentifier = id
+              $0.skipFinalSnapshot = true
+            })
+        }
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation
@@ -62,8 +72,11 @@ extension RDSService {
             $0.disableLogTypes = before.subtracting(after).sorted()
           }
         }
-        let answer = try await call.invoke(RDS.modifyDBCluster, input)
-        try await Self.updateTags(answer.dbCluster?.dbClusterArn ?? "", new, context)
+        // Nothing to change but tags: a stopped cluster can have those.
+        if new.object?.filter({ $0.key != "Tags" }) != old.object?.filter({ $0.key != "Tags" }) {
+          _ = try await call.invoke(RDS.modifyDBCluster, input)
+        }
+        try await Self.updateTags(call.arn("rds", "cluster:\(handle.physicalID.lowercased())"), new, context)
         return try await self.clusterHandle(handle.physicalID, call)
       },
       delete: { handle, _, context in

@@ -27,7 +27,17 @@ extension RDSService {
         if input.dbInstanceIdentifier.isEmpty { input.dbInstanceIdentifier = Self.name(context) }
         input.tags = Self.wireTags(properties, context)
         _ = try await call.invoke(RDS.createDBInstance, input)
-        return try await self.instanceHandle(input.dbInstanceIdentifier, call)
+        let id = input.dbInstanceIdentifier
+        return try await Self.orUndo(call) {
+          try await self.instanceHandle(id, call)
+        } undo: {
+          _ = try await call.invoke(
+            RDS.deleteDBInstance,
+            .make {
+              $0.dbInstanceIdentifier = id
+              $0.skipFinalSnapshot = true
+            })
+        }
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation

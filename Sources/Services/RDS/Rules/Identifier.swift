@@ -15,7 +15,8 @@ enum Identifier {
       && bytes.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") } && !lower.contains("--")
     guard isGood else {
       throw RDSError.invalid(
-        "The parameter \(name) is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII "
+        "The parameter \(name) is not a valid identifier. Identifiers must begin with a letter; must "
+          + "contain only ASCII "
           + "letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.")
     }
     return lower
@@ -40,7 +41,8 @@ enum Identifier {
     }
     guard (1...63).contains(name.utf8.count), isPlain, name.first?.isLetter == true, !lower.hasPrefix("pg_") else {
       throw RDSError.invalid(
-        "The parameter MasterUsername is not a valid identifier because it contains characters or a form that is not allowed."
+        "The parameter MasterUsername is not a valid identifier because it contains characters or a "
+          + "form that is not allowed."
       )
     }
     // `postgres` itself is allowed on AWS, and is only a name here.
@@ -66,7 +68,8 @@ enum Identifier {
   static func checkPassword(_ text: String) throws {
     guard RDSLimits.passwordLengths.contains(text.utf8.count) else {
       throw RDSError.invalid(
-        "The parameter MasterUserPassword is not a valid password because it is shorter than 8 or longer than 99 characters."
+        "The parameter MasterUserPassword is not a valid password because it is shorter than 8 or "
+          + "longer than 99 characters."
       )
     }
     guard
@@ -75,7 +78,8 @@ enum Identifier {
       })
     else {
       throw RDSError.invalid(
-        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', "
+        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters "
+          + "besides '/', '@', '\"', "
           + "' ' may be used.")
     }
   }

@@ -45,7 +45,7 @@ enum Parameters {
   static let all: [ParameterRule] = [
     server("autovacuum", "boolean", "0,1,on,off,true,false", "1", "Starts the autovacuum subprocess."),
     server(
-      "autovacuum_analyze_scale_factor", "float", "0-100", "0.05", "Fraction of a table changed before it is analyzed."),
+      "autovacuum_analyze_scale_factor", "float", "0-100", "0.05", "Fraction changed before a table is analyzed."),
     server(
       "autovacuum_max_workers", "integer", "1-262143", "3", "How many autovacuum workers run at a time.", isStatic: true
     ),
@@ -90,7 +90,7 @@ enum Parameters {
     server("maintenance_work_mem", "integer", "1024-2147483647", nil, "(kB) Memory for maintenance operations."),
     server("max_connections", "integer", "6-262143", nil, "The most connections at a time.", isStatic: true),
     server(
-      "max_locks_per_transaction", "integer", "10-2147483647", "64", "The most locks of a transaction.", isStatic: true),
+      "max_locks_per_transaction", "integer", "10-2147483647", "64", "The most locks.", isStatic: true),
     server("max_parallel_workers", "integer", "0-1024", nil, "The most parallel workers."),
     server("max_parallel_workers_per_gather", "integer", "0-1024", nil, "The most parallel workers of one node."),
     server("max_prepared_transactions", "integer", "0-262143", "0", "The most prepared transactions.", isStatic: true),
@@ -111,7 +111,7 @@ enum Parameters {
     server("timezone", "string", "", "UTC", "The time zone of times."),
     server("track_activities", "boolean", "0,1,on,off,true,false", "1", "Collects what runs."),
     server(
-      "track_activity_query_size", "integer", "100-102400", "4096", "(B) How much of a query is shown.", isStatic: true),
+      "track_activity_query_size", "integer", "100-102400", "4096", "(B) How much of it is shown.", isStatic: true),
     server("track_functions", "string", "none,pl,all", "pl", "Collects statistics of functions."),
     server("track_io_timing", "boolean", "0,1,on,off,true,false", "1", "Collects the times of input and output."),
     server("vacuum_cost_limit", "integer", "1-10000", nil, "Cost after which vacuum sleeps."),
@@ -126,7 +126,8 @@ enum Parameters {
 
   static let byName = Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 
-  /// What the servers are told. A number of PostgreSQL's has the unit that the parameter has on AWS, which is PostgreSQL's own.
+  /// What the servers are told. A number of PostgreSQL's has the unit that the parameter has on AWS, which is
+  /// PostgreSQL's own.
   static func ofServers(_ values: [String: ParameterGroupRecord.Value]) -> [String: String] {
     var out: [String: String] = [:]
     for (name, value) in values where byName[name]?.effect == .server { out[name] = value.value }
