@@ -7,7 +7,8 @@ import Foundation
 
 /// Which castle: the one of a file, or the empty cloud of `castle start`.
 struct CastleOptions: ParsableArguments {
-  @Option(name: [.short, .long], help: "The file that describes the app.")
+  // Without a short name: -f follows the logs.
+  @Option(help: "The file that describes the app.")
   var file = "castle.yaml"
 
   @Option(help: ArgumentHelp("Where the castle keeps its state.", discussion: "Also CASTLE_STATE.", valueName: "folder"))
