@@ -212,6 +212,8 @@ struct RESTCodec: ProtocolCodec {
       case .body, .uri, .query: break
       }
     }
+    // S3's model has no member for it: a part of an object is 206 (RFC 9110, 15.3.7).
+    if response.status == 200, response.headers["Content-Range"] != nil { response.status = 206 }
     if operation.method == "HEAD" { return response }
     if let payload = shapes[index].payload {
       encodePayload(payload, output, members, model, to: &response)
