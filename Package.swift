@@ -206,7 +206,6 @@ let package = Package(
       "ServiceTests",
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
-    tests("EdgeTests", ["Edge", "CastleTesting"]),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser"]),
   ] + models.map(model) + services
