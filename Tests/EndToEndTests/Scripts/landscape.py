@@ -54,7 +54,7 @@ check(len(pictures) >= 3, f"pictures in {buckets}")
 
 secrets = client("secretsmanager")
 names = [s["Name"] for s in secrets.list_secrets()["SecretList"]]
-check(any("payment-key" in n for n in names), f"secrets {names}")
+check(any("PaymentKey" in n for n in names), f"secrets {names}")
 kms = client("kms")
 aliases = [a["AliasName"] for a in kms.list_aliases()["Aliases"] if not a["AliasName"].startswith("alias/aws/")]
 check(aliases, "the app's key")

@@ -88,6 +88,8 @@ def verified(visitor, order_id):
 
 def load(url):
     ending = threading.Event()
+    # Who started us may have had its signals blocked, as the threads of a Swift program have.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     lock = threading.Lock()
     total, failures, slowest, tasks = [0], [], [0.0], set()
