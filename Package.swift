@@ -79,7 +79,8 @@ let services: [Target] = [
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
-  service("ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol", "Supervisor", "CLinux"]),
+  service(
+    "ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol", "Supervisor", "CLinux"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
   service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol", "Supervisor", "CLinux"]),
@@ -131,7 +132,8 @@ let package = Package(
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
     // Plain C, linked statically and without Swift's start-up: else it would load the Swift runtime for nothing, once for each process it holds.
     .executableTarget(
-      name: "castle-shim", path: "Sources/Platform/Shim", linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
+      name: "castle-shim", path: "Sources/Platform/Shim",
+      linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
     module("Disk", "Platform/Disk", [grdb]),
     module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
@@ -164,7 +166,8 @@ let package = Package(
     module(
       "CastleServer", "CastleServer",
       [
-        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Tasks", "Dashboard",
+        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Tasks",
+        "Dashboard",
         "Blueprint", "Templates", logging, lifecycle,
       ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
     program(

@@ -54,7 +54,8 @@ public final class Castle: Sendable {
     supervisor = try Supervisor(
       stateDirectory: "\(directory)/processes", shim: helpers.map { "\($0)/castle-shim" }, logger: logger)
     gateProcess = GateProcess(
-      supervisor: supervisor, program: helpers.map { "\($0)/castle-gate" } ?? EngineProbe.besideExecutable("castle-gate"),
+      supervisor: supervisor,
+      program: helpers.map { "\($0)/castle-gate" } ?? EngineProbe.besideExecutable("castle-gate"),
       directory: "\(directory)/gate", logger: logger)
     try PrivateFiles.makeDirectory("\(directory)/gate", mode: 0o700)
     gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache"])
@@ -90,8 +91,14 @@ public final class Castle: Sendable {
         }
         return nil
       }
-      group.addTask { try await self.gateProcess.run(); return nil }
-      group.addTask { await self.gate.run(); return nil }
+      group.addTask {
+        try await self.gateProcess.run()
+        return nil
+      }
+      group.addTask {
+        await self.gate.run()
+        return nil
+      }
       group.addTask {
         for await mode in self.stopping.stream { return mode }
         return StopMode.leave

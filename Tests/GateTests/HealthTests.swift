@@ -242,7 +242,9 @@ struct HealthTests {
               var sawReplacement = false
               while !isDone() || !sawReplacement {
                 try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-                guard let answer = try reader.next(), answer.status == 200 else { throw TestFailure("a failed request") }
+                guard let answer = try reader.next(), answer.status == 200 else {
+                  throw TestFailure("a failed request")
+                }
                 if answer.text == "new" { sawReplacement = true }
               }
               return true

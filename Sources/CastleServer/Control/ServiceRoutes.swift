@@ -14,14 +14,15 @@ extension Castle {
     for cluster in try await call.invoke(ECS.listClusters, .init()).clusterArns ?? [] {
       let arns = try await call.invoke(ECS.listServices, .make { $0.cluster = cluster }).serviceArns ?? []
       guard !arns.isEmpty else { continue }
-      let services = try await call.invoke(
-        ECS.describeServices,
-        .make {
-          $0.cluster = cluster
-          $0.services = arns
-          $0.include = ["TAGS"]
-        }
-      ).services ?? []
+      let services =
+        try await call.invoke(
+          ECS.describeServices,
+          .make {
+            $0.cluster = cluster
+            $0.services = arns
+            $0.include = ["TAGS"]
+          }
+        ).services ?? []
       for service in services {
         let own = service.serviceName ?? ""
         let given = service.tags?.first { $0.key == "castle:service" }?.value
@@ -75,7 +76,8 @@ extension Castle {
         throw AWSError("ResourceNotFoundException", "The service \(name) sends its log nowhere.", status: 404)
       }
     } else {
-      groups = (try await call.invoke(CloudWatchLogs.describeLogGroups, .init()).logGroups ?? []).compactMap(\.logGroupName)
+      groups = (try await call.invoke(CloudWatchLogs.describeLogGroups, .init()).logGroups ?? []).compactMap(
+        \.logGroupName)
     }
     let lines = request.query["lines"].flatMap { Int($0) } ?? 100
     let follow = request.query["follow"] == "true"
@@ -90,13 +92,14 @@ extension Castle {
         repeat {
           var page: [(Int, JSONValue)] = []
           for group in chosen {
-            let events = try await call.invoke(
-              CloudWatchLogs.filterLogEvents,
-              .make {
-                $0.logGroupName = group
-                $0.startTime = since[group] ?? start
-              }
-            ).events ?? []
+            let events =
+              try await call.invoke(
+                CloudWatchLogs.filterLogEvents,
+                .make {
+                  $0.logGroupName = group
+                  $0.startTime = since[group] ?? start
+                }
+              ).events ?? []
             for event in events {
               let time = event.timestamp ?? 0
               let id = "\(group)/\(event.logStreamName ?? "")/\(event.eventId ?? "\(time)\(event.message ?? "")")"

@@ -34,7 +34,8 @@ extension Castle {
       {
         throw AWSError(
           "AlreadyExistsException",
-          "The stack \(wanted.stackName) failed to be created before (\(existing.stackStatus ?? "")); castle destroy removes it.")
+          "The stack \(wanted.stackName) failed to be created before (\(existing.stackStatus ?? "")); castle destroy removes it."
+        )
       }
       do {
         let updated = try await call.invoke(
@@ -74,9 +75,10 @@ extension Castle {
     let name = request.query["name"] ?? ""
     let call = ownerCall()
     guard let stack = try await stack(name, call) else { return .json(["exists": false]) }
-    let resources = try await call.invoke(
-      CloudFormation.describeStackResources, .make { $0.stackName = name }
-    ).stackResources ?? []
+    let resources =
+      try await call.invoke(
+        CloudFormation.describeStackResources, .make { $0.stackName = name }
+      ).stackResources ?? []
     let rows = resources.map { resource -> JSONValue in
       [
         "logicalId": .string(resource.logicalResourceId ?? ""), "type": .string(resource.resourceType ?? ""),

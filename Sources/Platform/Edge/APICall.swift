@@ -50,7 +50,9 @@ struct APICall: Sendable {
   mutating func route() async throws {
     let parsed = try? SigV4.ParsedAuthorization(signedHead)
     let type = request.headers["content-type"]?.lowercased() ?? ""
-    if request.method == "POST", type.hasPrefix("application/x-www-form-urlencoded"), request.headers["x-amz-target"] == nil {
+    if request.method == "POST", type.hasPrefix("application/x-www-form-urlencoded"),
+      request.headers["x-amz-target"] == nil
+    {
       request.body = try await chain.collect(incoming.body)
       isForm = true
     }
@@ -190,7 +192,12 @@ final class RequestBodyReader: Sendable {
   }
 
   private func end() throws {
-    guard !finished.withLock({ done in defer { done = true }; return done }) else { return }
+    guard
+      !finished.withLock({ done in
+        defer { done = true }
+        return done
+      })
+    else { return }
     let wasChunked = try decoder.withLock { decoder throws(AWSError) -> Bool in
       try decoder?.finish()
       return decoder != nil

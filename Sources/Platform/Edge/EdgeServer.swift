@@ -51,7 +51,8 @@ public struct EdgeServer: Sendable {
     }
   }
 
-  private func serve(_ child: some ServerChildChannel, _ onBound: @escaping @Sendable (Int) async -> Void) async throws {
+  private func serve(_ child: some ServerChildChannel, _ onBound: @escaping @Sendable (Int) async -> Void) async throws
+  {
     let server = child.server(
       configuration: ServerConfiguration(
         address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1024),

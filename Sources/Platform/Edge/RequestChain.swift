@@ -50,7 +50,8 @@ public struct RequestChain: Sendable {
     let head = incoming.head
     let path = String(head.path.dropFirst("/_castle".count))
     guard let route = routes.first(where: { $0.matches(head.method, path.isEmpty ? "/" : path) }) else {
-      return .now(Finished(response: .text(404, "There is no \(head.method) \(head.path) here."), closesConnection: true))
+      return .now(
+        Finished(response: .text(404, "There is no \(head.method) \(head.path) here."), closesConnection: true))
     }
     let query = Self.parameters(head.query)
     if route.access == .token, !holdsToken(head, query) {

@@ -98,7 +98,8 @@ public struct ResponseBody: Sendable {
   /// Writes the body, chunk by chunk; throwing closes the connection, so that nobody takes a part for the whole.
   public var write: @Sendable (_ chunk: (ArraySlice<UInt8>) async throws -> Void) async throws -> Void
 
-  public init(length: Int, _ write: @escaping @Sendable ((ArraySlice<UInt8>) async throws -> Void) async throws -> Void) {
+  public init(length: Int, _ write: @escaping @Sendable ((ArraySlice<UInt8>) async throws -> Void) async throws -> Void)
+  {
     self.length = length
     self.write = write
   }
@@ -144,7 +145,8 @@ public struct HandlerTable: Sendable {
   ///   - access: the resources that the call touches; all (`*`) when nothing is said. What it throws is the answer,
   ///     so a missing resource is reported before IAM is asked, as on AWS for most services.
   public mutating func on<I, O>(
-    _ operation: APIOperation<I, O>, isOpen: Bool = false, access: @escaping Access<I> = { _, _ in [ResourceAccess("*")] },
+    _ operation: APIOperation<I, O>, isOpen: Bool = false,
+    access: @escaping Access<I> = { _, _ in [ResourceAccess("*")] },
     _ handler: @escaping @Sendable (I, CallContext) async throws -> O
   ) {
     add(operation.name, takesStream: false, isOpen: isOpen, access: access) { (input: I, _, call) in

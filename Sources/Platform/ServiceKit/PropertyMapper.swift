@@ -64,7 +64,9 @@ public struct PropertyMapper: Sendable {
     case .map(_, let valueShape):
       guard let object = json.object else { throw failure(path, "expected type: JSONObject") }
       return .map(
-        try object.sorted { $0.key < $1.key }.map { .init($0.key, try read($0.value, valueShape, path: "\(path)/\($0.key)")) })
+        try object.sorted { $0.key < $1.key }.map {
+          .init($0.key, try read($0.value, valueShape, path: "\(path)/\($0.key)"))
+        })
     case .string:
       if case .object = json { return .string(json.description) }
       guard let text = json.text else { throw failure(path, "expected type: String") }

@@ -59,14 +59,17 @@ public struct ResourceProvider: Sendable {
   public var properties: Set<String>
   public var create: @Sendable (JSONValue, ResourceContext) async throws -> ResourceHandle
   /// Old properties, new properties. The handle may keep the physical id or give a new one (then the old is deleted).
-  public var update: @Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle
+  public var update:
+    @Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle
   /// Removing what is gone already is no error.
   public var delete: @Sendable (ResourceHandle, JSONValue, ResourceContext) async throws -> Void
 
   public init(
     _ type: String, properties: Set<String> = [], replacedBy: Set<String> = [],
     create: @escaping @Sendable (JSONValue, ResourceContext) async throws -> ResourceHandle,
-    update: (@Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle)? = nil,
+    update: (
+      @Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle
+    )? = nil,
     delete: @escaping @Sendable (ResourceHandle, JSONValue, ResourceContext) async throws -> Void
   ) {
     self.type = type

@@ -20,7 +20,9 @@ public struct ARN: Sendable, Hashable, Codable, CustomStringConvertible {
   /// Nil when the text is not an ARN.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 6, parts[0] == "arn", !parts[1].isEmpty, !parts[2].isEmpty, !parts[5].isEmpty else { return nil }
+    guard parts.count == 6, parts[0] == "arn", !parts[1].isEmpty, !parts[2].isEmpty, !parts[5].isEmpty else {
+      return nil
+    }
     self.init(partition: parts[1], service: parts[2], region: parts[3], account: parts[4], resource: parts[5])
   }
 

@@ -183,7 +183,9 @@ extension Timestamp {
     }
     var offset = 0
     if at < b.count, b[at] == UInt8(ascii: "+") || b[at] == UInt8(ascii: "-") {
-      guard at + 6 == b.count, b[at + 3] == 58, let oh = number(at + 1, 2), let om = number(at + 4, 2) else { return nil }
+      guard at + 6 == b.count, b[at + 3] == 58, let oh = number(at + 1, 2), let om = number(at + 4, 2) else {
+        return nil
+      }
       offset = (oh * 60 + om) * (b[at] == UInt8(ascii: "-") ? -60_000 : 60_000)
     } else if at < b.count {
       guard at + 1 == b.count, b[at] == UInt8(ascii: "Z") else { return nil }
@@ -195,7 +197,8 @@ extension Timestamp {
   /// Reads an IMF-fixdate. Nil for anything else.
   public init?(httpDate text: String) {
     let parts = text.split(separator: " ")
-    guard parts.count == 6, parts[5] == "GMT", let d = Int(parts[1]), let m = monthNames.firstIndex(of: String(parts[2])),
+    guard parts.count == 6, parts[5] == "GMT", let d = Int(parts[1]),
+      let m = monthNames.firstIndex(of: String(parts[2])),
       let y = Int(parts[3])
     else { return nil }
     let clock = parts[4].split(separator: ":").compactMap { Int($0) }

@@ -40,7 +40,8 @@ struct Doctor: AsyncParsableCommand {
           "version": finding.program?.version.map { .string($0) } ?? .null, "install": .string(finding.install),
         ]
       }
-      print(JSONValue.object(["engines": .array(rows), "runtime": "process", "root": .boolean(geteuid() == 0)]).description)
+      print(
+        JSONValue.object(["engines": .array(rows), "runtime": "process", "root": .boolean(geteuid() == 0)]).description)
     } else {
       print(
         Terminal.table(

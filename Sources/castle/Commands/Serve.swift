@@ -32,7 +32,8 @@ enum ServerRun {
     onReady: @escaping @Sendable (String) async -> Void
   ) async throws {
     var logger = Logger(label: "castle") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = ProcessInfo.processInfo.environment["CASTLE_LOG"].flatMap { Logger.Level(rawValue: $0) } ?? .notice
+    logger.logLevel =
+      ProcessInfo.processInfo.environment["CASTLE_LOG"].flatMap { Logger.Level(rawValue: $0) } ?? .notice
     let castle: Castle
     do {
       castle = try Castle(configuration, logger: logger)

@@ -13,7 +13,9 @@ struct Scale: AsyncParsableCommand {
 
   func run() async throws {
     let answer = try await castle.client().call("POST", "/scale", ["service": service, "count": "\(count)"])
-    print(output.json ? answer.description : "\(service) will have \(count) task\(count == 1 ? "" : "s"); see castle status")
+    print(
+      output.json ? answer.description : "\(service) will have \(count) task\(count == 1 ? "" : "s"); see castle status"
+    )
   }
 }
 

@@ -81,7 +81,8 @@ struct Up: AsyncParsableCommand {
             + "See what happened with castle logs, correct \(app.path), and run castle up again.")
       }
       let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
-      progress.show("deploying \(app.blueprint.name): \(done) of \(resources.count)  \(open.prefix(3).joined(separator: ", "))")
+      progress.show(
+        "deploying \(app.blueprint.name): \(done) of \(resources.count)  \(open.prefix(3).joined(separator: ", "))")
       try await Task.sleep(for: .milliseconds(150))
     }
   }

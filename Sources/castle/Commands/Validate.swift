@@ -26,7 +26,9 @@ struct CloudFormationExport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cloudformation",
     abstract: "The CloudFormation template that castle up and AWS take alike.",
-    discussion: "EXAMPLES\n  castle export cloudformation > template.yaml && aws cloudformation deploy --template-file template.yaml --stack-name shop --capabilities CAPABILITY_NAMED_IAM")
+    discussion:
+      "EXAMPLES\n  castle export cloudformation > template.yaml && aws cloudformation deploy --template-file template.yaml --stack-name shop --capabilities CAPABILITY_NAMED_IAM"
+  )
   @OptionGroup var castle: CastleOptions
   @Option(name: .shortAndLong, help: "Write to a file instead of standard output.") var output: String?
 

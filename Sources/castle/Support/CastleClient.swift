@@ -12,9 +12,11 @@ struct CastleClient: Sendable {
 
   var dashboard: String { "\(endpoint)/_castle/?token=\(owner.token)" }
 
-  private func request(_ method: String, _ path: String, _ query: [String: String], body: [UInt8]) -> HTTPClientRequest {
+  private func request(_ method: String, _ path: String, _ query: [String: String], body: [UInt8]) -> HTTPClientRequest
+  {
     var url = URLComponents()
-    url.queryItems = query.isEmpty ? nil : query.sorted { $0.key < $1.key }.map { URLQueryItem(name: $0.key, value: $0.value) }
+    url.queryItems =
+      query.isEmpty ? nil : query.sorted { $0.key < $1.key }.map { URLQueryItem(name: $0.key, value: $0.value) }
     var request = HTTPClientRequest(url: "\(endpoint)/_castle\(path)\(url.percentEncodedQuery.map { "?\($0)" } ?? "")")
     request.method = .init(rawValue: method)
     request.headers.add(name: "x-castle-token", value: owner.token)
@@ -41,7 +43,8 @@ struct CastleClient: Sendable {
     let response = try await send(method, path, query, body, timeout: .seconds(120))
     let bytes = try await response.body.collect(upTo: 64 << 20)
     let data = Data(bytes.readableBytesView)
-    let answer = (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .string(String(decoding: data, as: UTF8.self))
+    let answer =
+      (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .string(String(decoding: data, as: UTF8.self))
     guard response.status == .ok else {
       throw Complaint(answer["message"]?.text ?? answer.text ?? "The castle answered \(response.status.code).")
     }

@@ -10,7 +10,8 @@ struct CastleOptions: ParsableArguments {
   @Option(help: "The file that describes the app.")
   var file = "castle.yaml"
 
-  @Option(help: ArgumentHelp("Where the castle keeps its state.", discussion: "Also CASTLE_STATE.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Where the castle keeps its state.", discussion: "Also CASTLE_STATE.", valueName: "folder"))
   var state: String?
 
   /// The state folder: `--state`, else the one of the file's app, else that of `castle start`.

@@ -61,7 +61,9 @@ final class StackSession: Sendable {
     }
   }
 
-  func stackStatus(_ status: String, _ reason: String? = nil, _ body: (inout StackRecord) -> Void = { _ in }) async throws {
+  func stackStatus(_ status: String, _ reason: String? = nil, _ body: (inout StackRecord) -> Void = { _ in })
+    async throws
+  {
     try await change(event(stackName, stackID, "AWS::CloudFormation::Stack", status, reason)) { record in
       record.status = status
       record.reason = reason
@@ -83,11 +85,14 @@ final class StackSession: Sendable {
     try await change(event) { $0.resources[logicalID] = changed }
   }
 
-  func event(_ logicalID: String, _ physicalID: String, _ type: String, _ status: String, _ reason: String?) -> StackEventRecord {
+  func event(_ logicalID: String, _ physicalID: String, _ type: String, _ status: String, _ reason: String?)
+    -> StackEventRecord
+  {
     let now = environment.clock.now
     let number = service.nextEventNumber()
     // Milliseconds, then a counter: the order in which things happened.
-    let order = String(now.milliseconds) + "-" + String(repeating: "0", count: max(0, 8 - String(number).count)) + String(number)
+    let order =
+      String(now.milliseconds) + "-" + String(repeating: "0", count: max(0, 8 - String(number).count)) + String(number)
     return StackEventRecord(
       id: "\(stackID.split(separator: "/").last ?? "")/\(order)/\(environment.ids.hex(8))", stack: stackID,
       stackName: stackName, logicalID: logicalID, physicalID: physicalID, type: type, status: status, reason: reason,
@@ -118,7 +123,8 @@ final class StackSession: Sendable {
   }
 
   func seal(_ properties: JSONValue) throws -> SealedBytes {
-    try SealedBytes(Array(properties.description.utf8), sealer: service.store.sealer, context: "cloudformation.properties")
+    try SealedBytes(
+      Array(properties.description.utf8), sealer: service.store.sealer, context: "cloudformation.properties")
   }
 
   func properties(_ state: ResourceState) throws -> JSONValue {

@@ -62,7 +62,9 @@ extension CloudFormationService {
       throw CFNError.validation("Stack [\(input.stackName)] does not exist")
     }
     if kind == "CREATE", let existing, existing.status != "REVIEW_IN_PROGRESS" {
-      throw CFNError.validation("Stack [\(existing.name)] already exists and cannot be created again with the changeSet [\(input.changeSetName)].")
+      throw CFNError.validation(
+        "Stack [\(existing.name)] already exists and cannot be created again with the changeSet [\(input.changeSetName)]."
+      )
     }
     let given = try await templateText(input.templateBody, input.templateURL, call)
     guard let text = given ?? (input.usePreviousTemplate == true ? existing?.input.template : nil) else {
@@ -87,9 +89,13 @@ extension CloudFormationService {
       description: input.description, input: prepared.input, changes: changes, created: call.now,
       onFailure: input.onStackFailure)
     let isSame = kind == "UPDATE" && changes.isEmpty
-    if try isSame && (stack.input.template == prepared.input.template || parse(stack.input.template).outputs.count == prepared.template.outputs.count) {
+    if try isSame
+      && (stack.input.template == prepared.input.template
+        || parse(stack.input.template).outputs.count == prepared.template.outputs.count)
+    {
       set.status = "FAILED"
-      set.reason = "The submitted information didn't contain changes. Submit different information to create a change set."
+      set.reason =
+        "The submitted information didn't contain changes. Submit different information to create a change set."
       set.executionStatus = "UNAVAILABLE"
     }
     let new = set
@@ -97,7 +103,9 @@ extension CloudFormationService {
       stack.name, stack.id, "AWS::CloudFormation::Stack", stack.status, stack.reason)
     try await store.write { tx in
       for other in try tx.find(ChangeSetRecord.self, scope, index: "stack", stack.id) where other.name == new.name {
-        throw AWSError("AlreadyExistsException", "ChangeSet \(new.name) cannot be created due to a mismatch with existing attribute ChangeSetName")
+        throw AWSError(
+          "AlreadyExistsException",
+          "ChangeSet \(new.name) cannot be created due to a mismatch with existing attribute ChangeSetName")
       }
       if existing == nil {
         try tx.put(stack, scope)
@@ -112,17 +120,24 @@ extension CloudFormationService {
   }
 
   /// A change set by ARN, or by its name and its stack's.
-  private func findChangeSet(_ name: String, _ stack: String?, _ snapshot: Snapshot, _ scope: Scope) throws -> ChangeSetRecord {
+  private func findChangeSet(_ name: String, _ stack: String?, _ snapshot: Snapshot, _ scope: Scope) throws
+    -> ChangeSetRecord
+  {
     if name.hasPrefix("arn:") {
       guard let found = try snapshot.get(ChangeSetRecord.self, scope, name) else { throw CFNError.noChangeSet(name) }
       return found
     }
-    guard let stack else { throw CFNError.validation("StackName must be specified if ChangeSetName is not specified as an ARN.") }
+    guard let stack else {
+      throw CFNError.validation("StackName must be specified if ChangeSetName is not specified as an ARN.")
+    }
     let owner: StackRecord
     do {
       owner = try find(stack, snapshot, scope)
     } catch { throw CFNError.noChangeSet(name) }
-    guard let found = try snapshot.find(ChangeSetRecord.self, scope, index: "stack", owner.id).first(where: { $0.name == name })
+    guard
+      let found = try snapshot.find(ChangeSetRecord.self, scope, index: "stack", owner.id).first(where: {
+        $0.name == name
+      })
     else { throw CFNError.noChangeSet(name) }
     return found
   }

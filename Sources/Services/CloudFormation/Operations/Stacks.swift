@@ -25,7 +25,9 @@ extension CloudFormationService {
       let key = parameter.parameterKey ?? ""
       if parameter.usePreviousValue == true {
         guard let value = previous[key] else {
-          throw CFNError.validation("Invalid input for parameter key \(key). Cannot specify usePreviousValue as true for a parameter key not in the previous template")
+          throw CFNError.validation(
+            "Invalid input for parameter key \(key). Cannot specify usePreviousValue as true for a parameter key not in the previous template"
+          )
         }
         values[key] = value
       } else {
@@ -43,7 +45,8 @@ extension CloudFormationService {
     let unknown = Set(template.resources.map(\.type)).filter { providers[$0] == nil }
     if !unknown.isEmpty {
       throw CFNError.validation(
-        "Template format error: Unrecognized resource types: [\(unknown.sorted().joined(separator: ", "))] (Castle does not provide them yet)")
+        "Template format error: Unrecognized resource types: [\(unknown.sorted().joined(separator: ", "))] (Castle does not provide them yet)"
+      )
     }
     let input = StackInput(
       template: text, parameters: try seal(all),
@@ -86,7 +89,9 @@ extension CloudFormationService {
     let event = StackSession(self, scope, new).event(
       new.name, new.id, "AWS::CloudFormation::Stack", new.status, new.reason)
     try await store.write { tx in
-      guard try tx.find(StackRecord.self, scope, index: "name", new.name).isEmpty else { throw CFNError.exists(new.name) }
+      guard try tx.find(StackRecord.self, scope, index: "name", new.name).isEmpty else {
+        throw CFNError.exists(new.name)
+      }
       try tx.put(new, scope)
       try tx.put(event, scope)
     }
@@ -101,7 +106,8 @@ extension CloudFormationService {
     _ input: CloudFormation.UpdateStackInput, _ call: CallContext
   ) async throws -> CloudFormation.UpdateStackOutput {
     try refuse(
-      input.stackPolicyBody ?? input.stackPolicyURL ?? input.stackPolicyDuringUpdateBody ?? input.stackPolicyDuringUpdateURL,
+      input.stackPolicyBody ?? input.stackPolicyURL ?? input.stackPolicyDuringUpdateBody
+        ?? input.stackPolicyDuringUpdateURL,
       "stack policies")
     let stack: StackRecord
     do {
@@ -121,7 +127,9 @@ extension CloudFormationService {
   }
 
   /// Makes an update pending, when it changes anything.
-  func begin(update stackID: String, to prepared: Prepared, _ call: CallContext, token: String?, changeSet: String? = nil) async throws {
+  func begin(
+    update stackID: String, to prepared: Prepared, _ call: CallContext, token: String?, changeSet: String? = nil
+  ) async throws {
     let scope = call.scope
     let current = try await store.read { try self.find(stackID, $0, scope) }
     let evaluator = try evaluator(
@@ -131,7 +139,9 @@ extension CloudFormationService {
       try current.input.template != prepared.input.template || open(current.input) != prepared.parameters
       || current.input.tags != prepared.input.tags
     if !hasChanges { throw CFNError.noUpdates }
-    if try plan(current, evaluator, tags: prepared.input.tags).isEmpty, !outputsDiffer(current, evaluator) { throw CFNError.noUpdates }
+    if try plan(current, evaluator, tags: prepared.input.tags).isEmpty, !outputsDiffer(current, evaluator) {
+      throw CFNError.noUpdates
+    }
     let now = call.now
     try await store.write { tx in
       var stack = try self.find(stackID, tx, scope)

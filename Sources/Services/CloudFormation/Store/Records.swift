@@ -48,7 +48,8 @@ struct StackCaller: Codable, Sendable, Hashable {
   }
 
   var principal: Principal {
-    Principal(kind: Principal.Kind(rawValue: kind) ?? .user, account: account, arn: arn, userID: userID, roleARN: roleARN)
+    Principal(
+      kind: Principal.Kind(rawValue: kind) ?? .user, account: account, arn: arn, userID: userID, roleARN: roleARN)
   }
 }
 

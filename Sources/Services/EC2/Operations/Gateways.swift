@@ -23,14 +23,15 @@ extension EC2Service {
       $0.internetGatewayId = gateway.id
       $0.ownerId = call.account
       $0.tags = gateway.tags.ec2
-      $0.attachments = gateway.vpc.map { vpc in
-        [
-          .make {
-            $0.vpcId = vpc
-            $0.state = "available"
-          }
-        ]
-      } ?? []
+      $0.attachments =
+        gateway.vpc.map { vpc in
+          [
+            .make {
+              $0.vpcId = vpc
+              $0.state = "available"
+            }
+          ]
+        } ?? []
     }
   }
 
@@ -94,7 +95,9 @@ extension EC2Service {
 
   // MARK: - NAT gateways
 
-  func createNatGateway(_ input: EC2.CreateNatGatewayRequest, _ call: CallContext) async throws -> EC2.CreateNatGatewayResult {
+  func createNatGateway(_ input: EC2.CreateNatGatewayRequest, _ call: CallContext) async throws
+    -> EC2.CreateNatGatewayResult
+  {
     guard let subnetID = input.subnetId else {
       if input.vpcId != nil { throw AWSError.notImplemented("ec2:CreateNatGateway of a regional gateway") }
       throw EC2Error.missing("subnetId")
@@ -157,7 +160,9 @@ extension EC2Service {
     }
   }
 
-  func deleteNatGateway(_ input: EC2.DeleteNatGatewayRequest, _ call: CallContext) async throws -> EC2.DeleteNatGatewayResult {
+  func deleteNatGateway(_ input: EC2.DeleteNatGatewayRequest, _ call: CallContext) async throws
+    -> EC2.DeleteNatGatewayResult
+  {
     let scope = call.scope
     try await store.write { tx in
       guard var gateway = try tx.get(NATGatewayRecord.self, scope, input.natGatewayId) else {
@@ -204,7 +209,9 @@ extension EC2Service {
 
   // MARK: - Elastic IP addresses
 
-  func allocateAddress(_ input: EC2.AllocateAddressRequest, _ call: CallContext) async throws -> EC2.AllocateAddressResult {
+  func allocateAddress(_ input: EC2.AllocateAddressRequest, _ call: CallContext) async throws
+    -> EC2.AllocateAddressResult
+  {
     let tags = Dictionary(input.tagSpecifications, for: "elastic-ip")
     let scope = call.scope
     let record = try await store.write { tx in
@@ -224,7 +231,9 @@ extension EC2Service {
     }
   }
 
-  private static func address(_ allocation: String?, _ publicIP: String?, _ tx: Snapshot, _ scope: Scope) throws -> ElasticIPRecord {
+  private static func address(_ allocation: String?, _ publicIP: String?, _ tx: Snapshot, _ scope: Scope) throws
+    -> ElasticIPRecord
+  {
     if let allocation { return try find(ElasticIPRecord.self, allocation, tx, scope) }
     guard let publicIP else { throw EC2Error.missing("AllocationId") }
     guard let found = try tx.list(ElasticIPRecord.self, scope).first(where: { $0.publicIP == publicIP }) else {
@@ -233,7 +242,9 @@ extension EC2Service {
     return found
   }
 
-  func associateAddress(_ input: EC2.AssociateAddressRequest, _ call: CallContext) async throws -> EC2.AssociateAddressResult {
+  func associateAddress(_ input: EC2.AssociateAddressRequest, _ call: CallContext) async throws
+    -> EC2.AssociateAddressResult
+  {
     guard let interface = input.networkInterfaceId else {
       throw AWSError.notImplemented("ec2:AssociateAddress with an instance")
     }
@@ -263,7 +274,8 @@ extension EC2Service {
         })
       else {
         throw AWSError(
-          "InvalidAssociationID.NotFound", "The association ID '\(input.associationId ?? input.publicIp ?? "")' does not exist")
+          "InvalidAssociationID.NotFound",
+          "The association ID '\(input.associationId ?? input.publicIp ?? "")' does not exist")
       }
       address.association = nil
       address.interface = nil
@@ -285,7 +297,9 @@ extension EC2Service {
     return Empty()
   }
 
-  func describeAddresses(_ input: EC2.DescribeAddressesRequest, _ call: CallContext) async throws -> EC2.DescribeAddressesResult {
+  func describeAddresses(_ input: EC2.DescribeAddressesRequest, _ call: CallContext) async throws
+    -> EC2.DescribeAddressesResult
+  {
     var (records, _) = try await select(
       ElasticIPRecord.self, call, ids: input.allocationIds, filters: input.filters, limit: nil, token: nil
     ) { address in

@@ -40,7 +40,9 @@ extension EC2Service {
     }
   }
 
-  func describeRegions(_ input: EC2.DescribeRegionsRequest, _ call: CallContext) async throws -> EC2.DescribeRegionsResult {
+  func describeRegions(_ input: EC2.DescribeRegionsRequest, _ call: CallContext) async throws
+    -> EC2.DescribeRegionsResult
+  {
     let filters = Filters(input.filters)
     let regions = try Zones.regions.filter { region in
       if let names = input.regionNames, !names.isEmpty, !names.contains(region) { return false }
@@ -66,7 +68,8 @@ extension EC2Service {
     let scope = call.scope
     let vpc = try await store.read { try $0.list(VPCRecord.self, scope).first(where: \.isDefault)?.id ?? "none" }
     let all = [
-      "supported-platforms": "VPC", "default-vpc": vpc, "max-instances": "20", "vpc-max-security-groups-per-interface": "5",
+      "supported-platforms": "VPC", "default-vpc": vpc, "max-instances": "20",
+      "vpc-max-security-groups-per-interface": "5",
       "max-elastic-ips": "5", "vpc-max-elastic-ips": "5",
     ]
     return .make {
@@ -118,7 +121,8 @@ extension EC2Service {
               $0.subnetId = subnet.id
             }
           }
-          $0.entries = [(false, 100, "allow"), (true, 100, "allow"), (false, 32767, "deny"), (true, 32767, "deny")].map {
+          $0.entries = [(false, 100, "allow"), (true, 100, "allow"), (false, 32767, "deny"), (true, 32767, "deny")].map
+          {
             isEgress, number, action in
             .make {
               $0.egress = isEgress

@@ -7,7 +7,9 @@ import ServiceKit
 import Store
 
 extension EC2Service {
-  func createRouteTable(_ input: EC2.CreateRouteTableRequest, _ call: CallContext) async throws -> EC2.CreateRouteTableResult {
+  func createRouteTable(_ input: EC2.CreateRouteTableRequest, _ call: CallContext) async throws
+    -> EC2.CreateRouteTableResult
+  {
     let tags = Dictionary(input.tagSpecifications, for: "route-table")
     let scope = call.scope
     let table = try await store.write { tx in
@@ -122,7 +124,8 @@ extension EC2Service {
 
   func createRoute(_ input: EC2.CreateRouteRequest, _ call: CallContext) async throws -> EC2.CreateRouteResult {
     let targets = [
-      input.gatewayId, input.natGatewayId, input.networkInterfaceId, input.vpcPeeringConnectionId, input.transitGatewayId,
+      input.gatewayId, input.natGatewayId, input.networkInterfaceId, input.vpcPeeringConnectionId,
+      input.transitGatewayId,
       input.vpcEndpointId, input.instanceId, input.egressOnlyInternetGatewayId,
     ].compactMap { $0 }
     guard targets.count == 1 else {
@@ -146,8 +149,10 @@ extension EC2Service {
 
   func replaceRoute(_ input: EC2.ReplaceRouteRequest, _ call: CallContext) async throws -> Empty {
     let targets = [
-      input.gatewayId, input.natGatewayId, input.networkInterfaceId, input.vpcPeeringConnectionId, input.transitGatewayId,
-      input.vpcEndpointId, input.instanceId, input.egressOnlyInternetGatewayId, input.localTarget == true ? "local" : nil,
+      input.gatewayId, input.natGatewayId, input.networkInterfaceId, input.vpcPeeringConnectionId,
+      input.transitGatewayId,
+      input.vpcEndpointId, input.instanceId, input.egressOnlyInternetGatewayId,
+      input.localTarget == true ? "local" : nil,
     ].compactMap { $0 }
     guard targets.count == 1 else {
       throw AWSError("InvalidParameterCombination", "Exactly one of the route's targets must be given.")
@@ -202,7 +207,8 @@ extension EC2Service {
         for other in try tx.find(RouteTableRecord.self, scope, index: "vpc", found.vpc)
         where other.associations.contains(where: { $0.subnet == subnet }) {
           throw AWSError(
-            "Resource.AlreadyAssociated", "the specified association for route table \(other.id) conflicts with an existing association")
+            "Resource.AlreadyAssociated",
+            "the specified association for route table \(other.id) conflicts with an existing association")
         }
       } else if input.gatewayId == nil {
         throw EC2Error.missing("subnetId")
@@ -231,7 +237,8 @@ extension EC2Service {
     try await store.write { tx in
       var table = try Self.tableWithAssociation(input.associationId, tx, scope)
       if table.associations.contains(where: { $0.id == input.associationId && $0.isMain }) {
-        throw AWSError("InvalidParameterValue", "cannot disassociate the main route table association \(input.associationId)")
+        throw AWSError(
+          "InvalidParameterValue", "cannot disassociate the main route table association \(input.associationId)")
       }
       table.associations.removeAll { $0.id == input.associationId }
       try tx.put(table, scope)

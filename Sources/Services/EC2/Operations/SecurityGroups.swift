@@ -25,7 +25,9 @@ extension EC2Service {
       } else {
         throw AWSError("VPCIdNotSpecified", "No default VPC for this user")
       }
-      if try tx.find(SecurityGroupRecord.self, scope, index: "vpc", vpc.id).contains(where: { $0.name == input.groupName }) {
+      if try tx.find(SecurityGroupRecord.self, scope, index: "vpc", vpc.id).contains(where: {
+        $0.name == input.groupName
+      }) {
         throw AWSError(
           "InvalidGroup.Duplicate", "The security group '\(input.groupName)' already exists for VPC '\(vpc.id)'")
       }
@@ -47,9 +49,12 @@ extension EC2Service {
     _ id: String?, _ name: String?, _ snapshot: Snapshot, _ scope: Scope
   ) throws -> SecurityGroupRecord {
     if let id, !id.isEmpty { return try find(SecurityGroupRecord.self, id, snapshot, scope) }
-    guard let name else { throw AWSError("MissingParameter", "The request must contain the parameter groupName or groupId") }
+    guard let name else {
+      throw AWSError("MissingParameter", "The request must contain the parameter groupName or groupId")
+    }
     let vpc = try snapshot.list(VPCRecord.self, scope).first(where: \.isDefault)?.id
-    guard let found = try snapshot.list(SecurityGroupRecord.self, scope).first(where: { $0.name == name && $0.vpc == vpc })
+    guard
+      let found = try snapshot.list(SecurityGroupRecord.self, scope).first(where: { $0.name == name && $0.vpc == vpc })
     else { throw AWSError("InvalidGroup.NotFound", "The security group '\(name)' does not exist") }
     return found
   }
@@ -61,7 +66,8 @@ extension EC2Service {
     let id = try await store.write { tx in
       let group = try Self.group(input.groupId, input.groupName, tx, scope)
       if group.name == "default" {
-        throw AWSError("CannotDelete", "the specified group: \"\(group.id)\" name: \"default\" cannot be deleted by a user")
+        throw AWSError(
+          "CannotDelete", "the specified group: \"\(group.id)\" name: \"default\" cannot be deleted by a user")
       }
       let users = try tx.list(SecurityGroupRecord.self, scope).filter {
         $0.id != group.id && $0.rules.contains { $0.group == group.id }

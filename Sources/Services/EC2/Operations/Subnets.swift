@@ -8,7 +8,9 @@ import Store
 
 extension EC2Service {
   func createSubnet(_ input: EC2.CreateSubnetRequest, _ call: CallContext) async throws -> EC2.CreateSubnetResult {
-    if input.ipv6CidrBlock != nil || input.ipv6Native == true { throw AWSError.notImplemented("ec2:CreateSubnet with IPv6") }
+    if input.ipv6CidrBlock != nil || input.ipv6Native == true {
+      throw AWSError.notImplemented("ec2:CreateSubnet with IPv6")
+    }
     guard let text = input.cidrBlock else { throw EC2Error.missing("cidrBlock") }
     guard let cidr = CIDR(text) else { throw EC2Error.invalid(text, "cidrBlock", "This is not a valid CIDR block.") }
     let zoneText = input.availabilityZone ?? input.availabilityZoneId
@@ -85,7 +87,9 @@ extension EC2Service {
     return Empty()
   }
 
-  func describeSubnets(_ input: EC2.DescribeSubnetsRequest, _ call: CallContext) async throws -> EC2.DescribeSubnetsResult {
+  func describeSubnets(_ input: EC2.DescribeSubnetsRequest, _ call: CallContext) async throws
+    -> EC2.DescribeSubnetsResult
+  {
     let (records, next) = try await select(
       SubnetRecord.self, call, ids: input.subnetIds, filters: input.filters, limit: input.maxResults,
       token: input.nextToken

@@ -41,7 +41,8 @@ extension EC2Service {
 
   func createTags(_ input: EC2.CreateTagsRequest, _ call: CallContext) async throws -> Empty {
     let scope = call.scope
-    for tag in input.tags where tag.key?.lowercased().hasPrefix("aws:") == true && call.principal.kind != .service
+    for tag in input.tags
+    where tag.key?.lowercased().hasPrefix("aws:") == true && call.principal.kind != .service
       && call.calledVia.isEmpty
     {
       throw EC2Error.invalid(tag.key ?? "", "key", "Tag keys starting with 'aws:' are reserved for internal use")

@@ -8,7 +8,8 @@ import Store
 
 extension EC2Service {
   /// A VPC with what AWS makes along with it: a main route table, a default security group, a network ACL.
-  static func makeVPC(_ tx: Transaction, _ call: CallContext, cidr: String, tags: [String: String]) throws -> VPCRecord {
+  static func makeVPC(_ tx: Transaction, _ call: CallContext, cidr: String, tags: [String: String]) throws -> VPCRecord
+  {
     let vpc = VPCRecord(
       id: call.ids.ec2("vpc"), tags: tags, cidr: cidr, associationID: call.ids.ec2("vpc-cidr-assoc"),
       networkACL: call.ids.ec2("acl"))
@@ -32,7 +33,8 @@ extension EC2Service {
 
   func createVpc(_ input: EC2.CreateVpcRequest, _ call: CallContext) async throws -> EC2.CreateVpcResult {
     for (given, name) in [
-      (input.ipv4IpamPoolId, "Ipv4IpamPoolId"), (input.ipv6CidrBlock, "Ipv6CidrBlock"), (input.ipv6IpamPoolId, "Ipv6IpamPoolId"),
+      (input.ipv4IpamPoolId, "Ipv4IpamPoolId"), (input.ipv6CidrBlock, "Ipv6CidrBlock"),
+      (input.ipv6IpamPoolId, "Ipv6IpamPoolId"),
     ] where given != nil { throw AWSError.notImplemented("ec2:CreateVpc with \(name)") }
     if input.amazonProvidedIpv6CidrBlock == true { throw AWSError.notImplemented("ec2:CreateVpc with IPv6") }
     guard let text = input.cidrBlock else { throw EC2Error.missing("cidrBlock") }

@@ -9,12 +9,15 @@ extension EC2Service {
   public var resourceProviders: [ResourceProvider] {
     [
       vpcProvider, subnetProvider, internetGatewayProvider, attachmentProvider, routeTableProvider, routeProvider,
-      associationProvider, elasticIPProvider, natGatewayProvider, securityGroupProvider, ingressProvider, egressProvider,
+      associationProvider, elasticIPProvider, natGatewayProvider, securityGroupProvider, ingressProvider,
+      egressProvider,
     ]
   }
 
   /// Properties with the stack's tags among them, as a TagSpecification.
-  private func specifications(_ properties: JSONValue, _ context: ResourceContext, _ type: String) -> [EC2.TagSpecification] {
+  private func specifications(_ properties: JSONValue, _ context: ResourceContext, _ type: String) -> [EC2
+    .TagSpecification]
+  {
     let tags = Self.tags(properties, context)
     guard !tags.isEmpty else { return [] }
     return [
@@ -92,7 +95,9 @@ extension EC2Service {
         return handle
       },
       delete: { handle, _, context in
-        try await ignoringNotFound { _ = try await context.call.invoke(EC2.deleteVpc, .make { $0.vpcId = handle.physicalID }) }
+        try await ignoringNotFound {
+          _ = try await context.call.invoke(EC2.deleteVpc, .make { $0.vpcId = handle.physicalID })
+        }
       })
   }
 
@@ -116,14 +121,16 @@ extension EC2Service {
       $0.name = "vpc-id"
       $0.values = [id]
     }
-    let groups = try await context.call.invoke(EC2.describeSecurityGroups, .make { $0.filters = [filter] }).securityGroups
+    let groups = try await context.call.invoke(EC2.describeSecurityGroups, .make { $0.filters = [filter] })
+      .securityGroups
     let acls = try await context.call.invoke(EC2.describeNetworkAcls, .make { $0.filters = [filter] }).networkAcls
     let main = groups?.first { $0.groupName == "default" }?.groupId
     return ResourceHandle(
       id,
       attributes: [
         "VpcId": .string(id), "CidrBlock": .string(cidr), "DefaultSecurityGroup": .string(main ?? ""),
-        "DefaultNetworkAcl": .string(acls?.first?.networkAclId ?? ""), "CidrBlockAssociations": [], "Ipv6CidrBlocks": [],
+        "DefaultNetworkAcl": .string(acls?.first?.networkAclId ?? ""), "CidrBlockAssociations": [],
+        "Ipv6CidrBlocks": [],
       ])
   }
 
@@ -203,7 +210,9 @@ extension EC2Service {
       "AWS::EC2::VPCGatewayAttachment", properties: ["InternetGatewayId", "VpcId", "VpnGatewayId"],
       replacedBy: ["InternetGatewayId", "VpcId", "VpnGatewayId"],
       create: { properties, context in
-        if properties["VpnGatewayId"] != nil { throw AWSError.notImplemented("AWS::EC2::VPCGatewayAttachment of a VPN gateway") }
+        if properties["VpnGatewayId"] != nil {
+          throw AWSError.notImplemented("AWS::EC2::VPCGatewayAttachment of a VPN gateway")
+        }
         let vpc = try text(properties, "VpcId")
         let gateway = try text(properties, "InternetGatewayId")
         _ = try await context.call.invoke(

@@ -48,7 +48,9 @@ extension EC2Service {
     }
   }
 
-  private func authorize(_ group: String, _ rules: [JSONValue], isEgress: Bool, _ context: ResourceContext) async throws -> String {
+  private func authorize(_ group: String, _ rules: [JSONValue], isEgress: Bool, _ context: ResourceContext) async throws
+    -> String
+  {
     guard !rules.isEmpty else { return "" }
     let permissions = rules.map { permission($0, isEgress: isEgress) }
     if isEgress {

@@ -32,7 +32,8 @@ enum SecurityRules {
       let isAll = name == "-1"
       if name == "tcp" || name == "udp" {
         guard let from, let to, from <= to || to == -1, (-1...65535).contains(from), (-1...65535).contains(to) else {
-          throw EC2Error.invalid("\(from.map(String.init) ?? "")", "portRange", "Must specify both from and to ports with TCP/UDP.")
+          throw EC2Error.invalid(
+            "\(from.map(String.init) ?? "")", "portRange", "Must specify both from and to ports with TCP/UDP.")
         }
       }
       return SecurityRule(

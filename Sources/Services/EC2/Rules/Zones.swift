@@ -27,7 +27,9 @@ enum Zones {
   }
 
   /// The zone that a name or an id means in a region.
-  static func resolve(_ text: String, region: String) -> String? { names(region).first { $0 == text || id($0) == text } }
+  static func resolve(_ text: String, region: String) -> String? {
+    names(region).first { $0 == text || id($0) == text }
+  }
 
   static let regions = [
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-central-1", "eu-west-1", "eu-west-2",
