@@ -210,6 +210,6 @@ let package = Package(
       ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
-    tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser"]),
+    tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser", "Scripts"]),
   ] + models.map(model) + services
 )

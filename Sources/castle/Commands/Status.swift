@@ -8,7 +8,7 @@ import Foundation
 struct Status: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what runs, and how it is.",
-    discussion: "Ends with code 1 when nothing runs, or when a part has failed.")
+    discussion: "Ends with code 1 when nothing runs.")
   @OptionGroup var castle: CastleOptions
   @OptionGroup var output: OutputOptions
 
@@ -23,7 +23,6 @@ struct Status: AsyncParsableCommand {
     } else {
       show(state, client)
     }
-    if (state["parts"]?.array ?? []).contains(where: { $0["health"]?.text == "failed" }) { throw ExitCode.failure }
   }
 
   private func show(_ state: JSONValue, _ client: CastleClient) {
