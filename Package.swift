@@ -79,8 +79,7 @@ let services: [Target] = [
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
-  service(
-    "ElastiCache", calls: ["EC2", "KMS", "SecretsManager"], ["RedisEngine", "GateProtocol", "Supervisor", "CLinux"]),
+  service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "GateProtocol", "Supervisor", "CLinux"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
   service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol", "Supervisor", "CLinux"]),

@@ -90,7 +90,7 @@ import Testing
       // Pages, the database and the cache go on without it. Pictures lie in S3, which the control plane serves.
       let address = try await url(castle)
       for _ in 0..<20 {
-        let page = try await castle.run("curl", ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", address])
+        let page = try await castle.run("curl", ["-sSf", "-o", "/dev/null", "--max-time", "5", address])
         #expect(page.status == 0)
       }
       try await castle.start()

@@ -10,7 +10,15 @@ enum Terminal {
   }()
   static let progressIsLive = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
-  enum Style: String { case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+  enum Style: String {
+    case bold = "1"
+    case dim = "2"
+    case red = "31"
+    case green = "32"
+    case yellow = "33"
+    case blue = "34"
+    case cyan = "36"
+  }
 
   static func styled(_ text: String, _ style: Style) -> String {
     hasColour ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
