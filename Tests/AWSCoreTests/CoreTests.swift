@@ -84,7 +84,9 @@ struct ManualClockTests {
   @Test("a sleeper wakes when the clock is moved past its time, and not before")
   func wakes() async throws {
     let clock = ManualClock(Timestamp(milliseconds: 0))
-    let sleeper = Task { try await clock.sleep(seconds: 30 * 86_400) }
+    // The instant is fixed first: the task may begin before the clock is moved, or after.
+    let deadline = clock.now.adding(days: 30)
+    let sleeper = Task { try await clock.sleep(until: deadline) }
     clock.advance(seconds: 40 * 86_400)
     try await sleeper.value
     #expect(clock.now == Timestamp(milliseconds: 40 * 86_400_000))
