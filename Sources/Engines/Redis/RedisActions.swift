@@ -189,6 +189,12 @@ extension RedisGroup {
 
   private func handOver(from: String, to: String) async throws {
     let at = try endpoint(of: to)
+    // A replica knows that it is in step a moment before its primary does, which refuses to hand over until then.
+    for _ in 0..<500 {
+      let replicas = redisInfo(try await client(from).command(["INFO", "replication"]))
+      if replicas.values.contains(where: { $0.hasPrefix("ip=\(at.address),port=\(at.port),state=online") }) { break }
+      try await Task.sleep(for: .milliseconds(10))
+    }
     try await client(from).command(["FAILOVER", "TO", at.address, String(at.port), "TIMEOUT", "5000"])
     for _ in 0..<600 {
       let info = redisInfo(try await client(to).command(["INFO", "replication"]))
