@@ -141,7 +141,7 @@ let package = Package(
       "Edge", "Platform/Edge",
       [
         "AWSCore", "AWSWire", "SigV4", "ServiceKit", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, nioSSL,
-        x509, asn1, crypto, logging, lifecycle,
+        x509, asn1, crypto, logging,
       ]),
 
     // Engines: they know nothing of AWS.
@@ -167,12 +167,17 @@ let package = Package(
       [
         "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Tasks",
         "Dashboard",
-        "Blueprint", "Templates", logging, lifecycle,
+        "Blueprint", "Templates", logging,
       ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
     program(
       "castle", "Sources/castle",
-      ["AWSCore", "CastleServer", "Supervisor", "Blueprint", "Templates", argumentParser, asyncHTTPClient, logging]),
-    program("modelgen", "Sources/Tools/modelgen", ["AWSWire"]),
+      [
+        "AWSCore", "CastleServer", "Supervisor", "Blueprint", "Templates", argumentParser, asyncHTTPClient, logging,
+        nioCore, nioPosix,
+      ]),
+    .executableTarget(
+      name: "modelgen", dependencies: ["AWSWire"], path: "Sources/Tools/modelgen", exclude: ["operations.txt"],
+      swiftSettings: house),
 
     // Examples
     program(
@@ -200,7 +205,7 @@ let package = Package(
     tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
     tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
-    tests("SupervisorTests", ["Supervisor"]),
+    tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
     tests(
       "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),

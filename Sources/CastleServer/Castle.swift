@@ -79,12 +79,11 @@ public final class Castle: Sendable {
         authority: services.authority),
       routes: controlRoutes(), token: owner.token)
     let edge = EdgeServer(
-      configuration: .init(host: configuration.host, port: configuration.port, tls: tls), chain: chain, logger: logger)
+      configuration: .init(listener: configuration.listener, tls: tls), chain: chain, logger: logger)
     _ = await supervisor.adopt()
     let mode = try await withThrowingTaskGroup(of: StopMode?.self) { group in
       group.addTask {
-        try await edge.run { port in
-          let endpoint = "http://\(self.configuration.host):\(port)"
+        try await edge.run { endpoint in
           self.environment.setEndpoint(endpoint)
           self.bound.open()
           await self.started(endpoint, onReady)
@@ -129,9 +128,8 @@ public final class Castle: Sendable {
   private func started(_ endpoint: String, _ onReady: @Sendable (String) async -> Void) async {
     do {
       try await prepareAccounts()
-      try RunningFile(
-        pid: getpid(), startTime: RunningFile.startTime(of: getpid()) ?? 0, endpoint: endpoint
-      ).write(stateDirectory: configuration.stateDirectory)
+      try RunningFile(endpoint: endpoint, isKept: configuration.isKept)
+        .write(stateDirectory: configuration.stateDirectory)
       isReady.withLock { $0 = true }
       await onReady(endpoint)
     } catch {

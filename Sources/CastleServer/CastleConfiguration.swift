@@ -1,6 +1,7 @@
 // How a castle is run: what the command, the tests and CastleKit may choose.
 
 import AWSCore
+import Edge
 import Foundation
 import ServiceKit
 
@@ -16,10 +17,10 @@ public struct CastleConfiguration: Sendable {
 
   /// Everything that the castle keeps. Made when missing.
   public var stateDirectory: String
-  /// The address of the endpoint.
-  public var host = "127.0.0.1"
-  /// The port of the endpoint; 0 lets the system pick.
-  public var port = 4566
+  /// Where the endpoint listens.
+  public var listener = EdgeListener.address(host: "127.0.0.1", port: 4566)
+  /// Whether the process that started this one holds its socket and starts it again when it is killed.
+  var isKept: Bool { if case .inherited = listener { true } else { false } }
   public var region = "us-east-1"
   /// The owner's account.
   public var account = "000000000000"
@@ -27,6 +28,11 @@ public struct CastleConfiguration: Sendable {
   /// Folder of castle-gate, castle-shim; nil looks beside the running program.
   public var helperDirectory: String?
   public var clock: any CastleClock = SystemClock()
+
+  /// The socket that this process was started with; nil when there is none.
+  public static func inheritedListener() -> EdgeListener? {
+    InheritedSocket.take().map { .inherited(descriptor: $0) }
+  }
 
   public init(stateDirectory: String) { self.stateDirectory = stateDirectory }
 

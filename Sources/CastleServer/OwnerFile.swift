@@ -32,10 +32,44 @@ public struct OwnerFile: Codable, Sendable {
 
 /// What a running castle says of itself, for the command.
 public struct RunningFile: Codable, Sendable {
-  public var pid: Int32
-  /// From /proc: tells this process from a later one with the same number.
-  public var startTime: UInt64
+  /// One process for ever.
+  public struct Mark: Codable, Sendable {
+    public var pid: Int32
+    /// From /proc: tells this process from a later one with the same number.
+    public var startTime: UInt64
+
+    /// The running process of this number.
+    public init?(pid: Int32) {
+      guard let start = Self.startTime(of: pid) else { return nil }
+      self.pid = pid
+      startTime = start
+    }
+
+    var isRunning: Bool { Self.startTime(of: pid) == startTime }
+
+    /// Field 22 of /proc/PID/stat; nil when there is no such process or it has ended and nobody has taken note yet.
+    private static func startTime(of pid: Int32) -> UInt64? {
+      guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        let end = text.lastIndex(of: ")")
+      else { return nil }
+      let fields = text[text.index(after: end)...].split(separator: " ")
+      return fields.count > 19 && fields[0] != "Z" && fields[0] != "X" ? UInt64(fields[19]) : nil
+    }
+  }
+
+  public var process: Mark
+  /// Who starts the castle again when it is killed, and holds its socket meanwhile: requests then wait a moment.
+  public var keeper: Mark?
   public var endpoint: String
+
+  /// What this process says of itself.
+  /// - Parameter isKept: its parent starts it again when it is killed.
+  init(endpoint: String, isKept: Bool) throws {
+    guard let own = Mark(pid: getpid()) else { throw CocoaError(.fileReadUnknown) }
+    process = own
+    keeper = isKept ? Mark(pid: getppid()) : nil
+    self.endpoint = endpoint
+  }
 
   static func path(_ stateDirectory: String) -> String { "\(stateDirectory)/castle.json" }
 
@@ -43,19 +77,10 @@ public struct RunningFile: Codable, Sendable {
   public static func read(stateDirectory: String) throws -> RunningFile? {
     guard let bytes = try PrivateFiles.read(path(stateDirectory)) else { return nil }
     let file = try JSONDecoder().decode(RunningFile.self, from: Data(bytes))
-    return startTime(of: file.pid) == file.startTime ? file : nil
+    return file.process.isRunning || file.keeper?.isRunning == true ? file : nil
   }
 
   func write(stateDirectory: String) throws {
     try PrivateFiles.write([UInt8](try JSONEncoder().encode(self)), to: Self.path(stateDirectory))
-  }
-
-  /// Field 22 of /proc/PID/stat; nil when there is no such process.
-  static func startTime(of pid: Int32) -> UInt64? {
-    guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-      let end = text.lastIndex(of: ")")
-    else { return nil }
-    let fields = text[text.index(after: end)...].split(separator: " ")
-    return fields.count > 19 ? UInt64(fields[19]) : nil
   }
 }

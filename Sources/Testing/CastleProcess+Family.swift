@@ -16,6 +16,18 @@ public struct ProcessMark: Sendable, Hashable {
     hasher.combine(start)
   }
 
+  init(pid: Int32, start: UInt64, name: String = "") {
+    self.pid = pid
+    self.start = start
+    self.name = name
+  }
+
+  /// From a line of a status file: what it is of, the number, the start time.
+  init?(_ words: [Substring]) {
+    guard words.count == 3, let pid = Int32(words[1]), let start = UInt64(words[2]) else { return nil }
+    self.init(pid: pid, start: start)
+  }
+
   /// It exists and has not ended.
   public var isRunning: Bool {
     guard let (state, start, _) = Self.stat(pid) else { return false }
@@ -76,6 +88,7 @@ public struct CastleChild: Sendable, Hashable {
   /// `gate`, `postgres/CLUSTER/NAME`, `redis/GROUP/NAME`, or a task's. The mark's name is the program that runs now.
   public var id: String
   public var mark: ProcessMark
+  public var shim: ProcessMark
   public var labels: [String: String]
 
   /// Those of a folder of status files that run.
@@ -85,21 +98,22 @@ public struct CastleChild: Sendable, Hashable {
       guard let text = try? String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8) else { return nil }
       var id: String?
       var mark: ProcessMark?
+      var shim: ProcessMark?
       var labels: [String: String] = [:]
       for line in text.split(separator: "\n") {
         let words = line.split(separator: " ", maxSplits: 2)
         switch words.first {
         case "id" where words.count > 1: id = String(line.dropFirst(3))
-        case "child" where words.count == 3:
-          mark = Int32(words[1]).flatMap { pid in UInt64(words[2]).map { ProcessMark(pid: pid, start: $0) } }
+        case "child" where words.count == 3: mark = ProcessMark(words)
+        case "shim" where words.count == 3: shim = ProcessMark(words)
         case "label" where words.count == 3: labels[String(words[1])] = String(words[2])
         default: break
         }
       }
-      guard let id, var mark, mark.isRunning else { return nil }
+      guard let id, var mark, let shim, mark.isRunning else { return nil }
       let name = (try? String(contentsOfFile: "/proc/\(mark.pid)/comm", encoding: .utf8)) ?? ""
       mark.name = name.trimmingCharacters(in: .whitespacesAndNewlines)
-      return CastleChild(id: id, mark: mark, labels: labels)
+      return CastleChild(id: id, mark: mark, shim: shim, labels: labels)
     }
   }
 }

@@ -159,10 +159,15 @@ public final class CastleProcess: Sendable {
     return found
   }
 
-  /// Kills the control plane with SIGKILL and returns when it is gone.
-  public func killControlPlane() async throws {
+  /// Kills the control plane with SIGKILL and returns when it is gone. Its shim starts another one.
+  /// - Parameter forGood: the shim is killed too.
+  public func killControlPlane(forGood: Bool = false) async throws {
     noteFamily()
     let daemon = try controlPlane()
+    if forGood {
+      kill(daemon.shim.pid, SIGKILL)
+      while daemon.shim.isRunning { try await Task.sleep(for: .milliseconds(5)) }
+    }
     kill(daemon.mark.pid, SIGKILL)
     while daemon.mark.isRunning { try await Task.sleep(for: .milliseconds(5)) }
   }

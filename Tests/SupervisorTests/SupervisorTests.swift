@@ -1,5 +1,7 @@
 // Children under real shims: ends, ladders, limits, and the death of the control plane.
 
+import CLinux
+import FoundationEssentials
 import Glibc
 import Testing
 
@@ -265,6 +267,95 @@ struct SupervisorFixture {
       #expect(try await orphan.exit.reason == .unknown)
       #expect(try await first.exit.reason == .unknown)
     }
+  }
+
+  @Test("a kept process is started again when it is killed, and connections wait for it meanwhile")
+  func respawn() async throws {
+    try await SupervisorFixture.with { f in
+      // Answers each connection with its pid; told to, it waits before it takes any.
+      let server = """
+        import os, socket
+        assert os.environ["LISTEN_FDS"] == "1" and int(os.environ["LISTEN_PID"]) == os.getpid()
+        listener = socket.socket(fileno=3)
+        print(f"up {os.getpid()} on {listener.getsockname()[1]}.", flush=True)
+        while True:
+            connection = listener.accept()[0]
+            if connection.recv(16) == b"leave": os._exit(5)
+            connection.sendall(str(os.getpid()).encode())
+            connection.close()
+        """
+      var spec = ProcessSpecification(id: "kept", executable: "python3", logFile: f.log("kept"))
+      spec.arguments = ["-c", server]
+      spec.environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+      spec.respawns = true
+      spec.listener = .init(host: "127.0.0.1", port: 0)
+      let process = try await f.supervisor.start(spec)
+      try await f.written("kept", "up \(process.pid) on")
+      let port = try #require(PrivateFiles.tail(f.log("kept")).firstMatch(of: #/on (\d+)\./#).flatMap { UInt16($0.1) })
+      #expect(try Self.ask(port, "who") == "\(process.pid)")
+      process.kill()
+      // Asked at once: nobody may be there to answer yet, and nobody is refused.
+      let next = try Self.ask(port, "who")
+      #expect(Int32(next) != nil && next != "\(process.pid)")
+      #expect(process.isRunning, "it stands for the next one too")
+      #expect(await f.supervisor.adopt("kept")?.pid == process.pid)
+      let record = try #require(await f.supervisor.record(of: "kept"))
+      #expect("\(record.child)" == next && record.exit == nil)
+      // One that ends by itself has said that it is done.
+      #expect(try Self.ask(port, "leave") == "")
+      #expect(try await process.exit.reason == .code(5))
+    }
+  }
+
+  @Test("a kept process that dies again and again is given up") func respawnBudget() async throws {
+    try await SupervisorFixture.with { f in
+      var spec = f.shell("broken", "echo again; kill -9 $$")
+      spec.respawns = true
+      let process = try await f.supervisor.start(spec)
+      #expect(try await process.exit.reason == .signal(9, coreDumped: false))
+      #expect(PrivateFiles.tail(f.log("broken")).split(separator: "\n").count == 11)
+    }
+  }
+
+  @Test("a kept process's port that is taken is told by its error") func listenFails() async throws {
+    try await SupervisorFixture.with { f in
+      let holder = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(holder) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = inet_addr("127.0.0.1")
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          #expect(bind(holder, $0, length) == 0 && listen(holder, 1) == 0 && getsockname(holder, $0, &length) == 0)
+        }
+      }
+      var spec = f.shell("late", "true")
+      spec.listener = .init(host: "127.0.0.1", port: UInt16(bigEndian: address.sin_port))
+      await #expect(throws: SupervisorError.startFailed(id: "late", stage: "listen", errno: EADDRINUSE)) {
+        try await f.supervisor.start(spec)
+      }
+      spec.listener = .init(host: "nowhere", port: 0)
+      await #expect(throws: SupervisorError.startFailed(id: "late", stage: "listen", errno: EADDRNOTAVAIL)) {
+        try await f.supervisor.start(spec)
+      }
+    }
+  }
+
+  /// Sends a word to a loopback port; what comes back until the connection ends.
+  private static func ask(_ port: UInt16, _ word: String) throws -> String {
+    let descriptor = castle_tcp_connect("127.0.0.1", port, 5000)
+    try #require(descriptor >= 0, "connect: \(-descriptor)")
+    defer { close(descriptor) }
+    #expect(word.utf8CString.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count - 1) } == word.utf8.count)
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64)
+    while castle_poll(descriptor, 1, 10_000) == 1 {
+      let count = read(descriptor, &buffer, buffer.count)
+      guard count > 0 else { break }
+      answer += buffer[..<count]
+    }
+    return String(decoding: answer, as: UTF8.self)
   }
 
   @Test("a shim is small")

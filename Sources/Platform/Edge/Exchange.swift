@@ -5,7 +5,6 @@ import AWSWire
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
-import NIOSSL
 import ServiceKit
 import Synchronization
 
@@ -13,11 +12,12 @@ import Synchronization
 struct Exchange: Sendable {
   let request: Request
   let channel: any Channel
+  let isTLS: Bool
 
   /// Runs the chain and writes its answer.
   func respond(_ chain: RequestChain, _ writer: consuming ResponseWriter) async throws {
     let incoming = Incoming(
-      head: head, authority: request.head.authority, body: request.body, isTLS: try await isTLS, source: source,
+      head: head, authority: request.head.authority, body: request.body, isTLS: isTLS, source: source,
       declaredLength: request.headers[.contentLength].flatMap { Int($0) })
     let expectsContinue = request.headers[.expect]?.lowercased() == "100-continue"
     let answer = await chain.answer(incoming)
@@ -61,15 +61,6 @@ struct Exchange: Sendable {
     }
     finished.afterwards?()
     if finished.closesConnection { try await channel.close() }
-  }
-
-  /// Asked on the channel's own loop, which alone may look at the pipeline.
-  private var isTLS: Bool {
-    get async throws {
-      try await channel.eventLoop.submit {
-        (try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
-      }.get()
-    }
   }
 
   private var source: String { channel.remoteAddress?.ipAddress ?? "127.0.0.1" }

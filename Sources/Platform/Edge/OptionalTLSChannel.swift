@@ -4,16 +4,32 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOSSL
+import Synchronization
+
+/// Which connections came by TLS. A request asks from its own task; the pipeline can only be asked on the channel's loop.
+final class SecureConnections: Sendable {
+  private let channels = Mutex<Set<ObjectIdentifier>>([])
+
+  func contains(_ channel: any Channel) -> Bool { channels.withLock { $0.contains(ObjectIdentifier(channel)) } }
+
+  /// Remembers the channel until it is closed.
+  func insert(_ channel: any Channel) {
+    let id = ObjectIdentifier(channel)
+    channels.withLock { _ = $0.insert(id) }
+    channel.closeFuture.whenComplete { _ in self.channels.withLock { _ = $0.remove(id) } }
+  }
+}
 
 /// Adds TLS to a connection whose first byte begins a TLS handshake (RFC 8446, 5.1: record type 22).
 struct OptionalTLSChannel<Base: ServerChildChannel>: ServerChildChannel {
   typealias Value = Base.Value
   let base: Base
   let tls: NIOSSLContext
+  let secure: SecureConnections
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
-      try channel.pipeline.syncOperations.addHandler(TLSDetector(tls: tls))
+      try channel.pipeline.syncOperations.addHandler(TLSDetector(tls: tls, secure: secure))
     }.flatMap {
       base.setup(channel: channel, logger: logger)
     }
@@ -27,13 +43,18 @@ private final class TLSDetector: ChannelInboundHandler, RemovableChannelHandler 
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
   private let tls: NIOSSLContext
+  private let secure: SecureConnections
 
-  init(tls: NIOSSLContext) { self.tls = tls }
+  init(tls: NIOSSLContext, secure: SecureConnections) {
+    self.tls = tls
+    self.secure = secure
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
     guard let first = buffer.getInteger(at: buffer.readerIndex, as: UInt8.self) else { return }
     if first == 22 {
+      secure.insert(context.channel)
       do {
         try context.pipeline.syncOperations.addHandler(
           NIOSSLServerHandler(context: tls), position: .after(context.handler))

@@ -3,16 +3,23 @@
 // A database or a task must outlive the control plane, and its exit status must not be lost when nobody looks. So the
 // control plane starts this program, which leaves it (double fork, session of its own), starts the one child in a
 // session of its own with its output appended to a file, and writes a status file: who runs, and later how it ended.
-// It holds no secrets after the start, opens no sockets, and ends when its child has ended.
+// It holds no secrets after the start, and ends when its child has ended.
+//
+// Asked to, it starts the child again when a signal ended it (it crashed or was killed), and holds the socket that the
+// child listens on: while there is no child, connections wait in the socket's queue and none is refused. That is for
+// the control plane; everything else has a control plane to decide on it. The socket is handed over as sd_listen_fds(3)
+// describes it: descriptor 3, LISTEN_FDS and LISTEN_PID.
 //
 // File descriptors at start: 3 the request (NUL-separated key, value, key, value, …), 4 where the answer goes,
 // 5 the child's standard input when the request says so. Sources/Platform/Supervisor/ShimRequest.swift is the other side.
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +28,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +37,9 @@
 
 enum { REQUEST = 3, ANSWER = 4, INPUT = 5, MOST_GROUPS = 64, MOST_LIMITS = 16 };
 enum { CLEANUP_SECONDS = 5 };
+enum { LISTENER = 3, BACKLOG = 4096 };
+// A child that dies this often in this time is broken, not unlucky.
+enum { RESTARTS_MAX = 10, RESTART_WINDOW_SECONDS = 30 };
 
 struct limit {
   int resource;
@@ -47,6 +58,11 @@ struct request {
   bool change_user, forward, has_input;
   // The child's own children outlive it: the control plane's engines hang on shims of their own.
   bool leaves_descendants;
+  /// Start the child again when a signal ended it. One that ends with a code has said why it cannot go on.
+  bool respawns;
+  /// The address to listen on for the child, or NULL.
+  const char *host;
+  uint16_t port;
   uid_t user;
   gid_t group;
   gid_t groups[MOST_GROUPS];
@@ -121,6 +137,9 @@ static void take(struct request *r, const char *key, const char *value) {
   else if (strcmp(key, "forward") == 0) r->forward = true;
   else if (strcmp(key, "input") == 0) r->has_input = true;
   else if (strcmp(key, "leave") == 0) r->leaves_descendants = true;
+  else if (strcmp(key, "respawn") == 0) r->respawns = true;
+  else if (strcmp(key, "listen-host") == 0) r->host = value;
+  else if (strcmp(key, "listen-port") == 0) r->port = (uint16_t)strtoul(value, NULL, 10);
   else if (strcmp(key, "user") == 0) {
     r->change_user = true;
     r->user = (uid_t)strtoul(value, NULL, 10);
@@ -204,6 +223,7 @@ static int write_status(const struct request *r, const struct record *record) {
   fprintf(file, "shim %d %llu\nchild %d %llu\n", (int)record->shim, record->shim_start, (int)record->child,
           record->child_start);
   fprintf(file, "started %lld\nlog %s\n", record->started, r->log);
+  if (r->respawns) fprintf(file, "respawns 1\n");
   for (size_t i = 0; i < r->note_count; i++) fprintf(file, "%s\n", r->notes[i]);
   if (record->over) {
     if (WIFSIGNALED(record->status)) fprintf(file, "signal %d %d\n", WTERMSIG(record->status), WCOREDUMP(record->status) ? 1 : 0);
@@ -215,6 +235,39 @@ static int write_status(const struct request *r, const struct record *record) {
   if (code == 0 && rename(temporary, r->status) != 0) code = errno;
   if (code != 0) unlink(temporary);
   return code;
+}
+
+// MARK: - The socket
+
+/// Listens on an IPv4 or IPv6 address. The descriptor, or -errno.
+static int listen_on(const char *host, uint16_t port) {
+  struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  bool is_four = inet_pton(AF_INET, host, &four.sin_addr) == 1;
+  if (!is_four && inet_pton(AF_INET6, host, &six.sin6_addr) != 1) return -EADDRNOTAVAIL;
+  int low = socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (low < 0) return -errno;
+  // Above the descriptors that have a meaning here.
+  int fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
+  int code = errno, on = 1;
+  close(low);
+  if (fd < 0) return -code;
+  const struct sockaddr *address = is_four ? (const struct sockaddr *)&four : (const struct sockaddr *)&six;
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      bind(fd, address, is_four ? sizeof four : sizeof six) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  code = errno;
+  close(fd);
+  return -code;
+}
+
+/// Gives the child the socket and says so in its environment.
+static bool pass_listener(struct request *r, int listener) {
+  static char name[32];
+  snprintf(name, sizeof name, "LISTEN_PID=%d", (int)getpid());
+  add(&r->environment, &r->environment_count, "LISTEN_FDS=1");
+  add(&r->environment, &r->environment_count, name);
+  return dup2(listener, LISTENER) == LISTENER;
 }
 
 // MARK: - The child
@@ -236,14 +289,16 @@ static void apply_limits(const struct request *r, int channel) {
   }
 }
 
-static _Noreturn void become(const struct request *r, int log, int channel) {
+static _Noreturn void become(struct request *r, int log, int listener, int channel) {
   setsid();
   if (!r->has_input) {
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, 0) < 0) fail(channel, "input");
   } else if (dup2(INPUT, 0) < 0) fail(channel, "input");
   if (dup2(log, 1) < 0 || dup2(log, 2) < 0) fail(channel, "log");
-  syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+  // The log and the channel are above the listener's number, or it would take theirs.
+  if (listener >= 0 && !pass_listener(r, listener)) fail(channel, "listen");
+  syscall(SYS_close_range, listener >= 0 ? LISTENER + 1u : 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
 
   apply_limits(r, channel);
   umask(r->umask);
@@ -311,30 +366,66 @@ static void read_boot(char boot[64]) {
   boot[strcspn(boot, "\n")] = 0;
 }
 
-static _Noreturn void supervise(struct request *r, int log) {
-  int channel[2];
-  if (pipe2(channel, O_CLOEXEC) != 0) refuse("pipe", errno);
+/// Starts the child. Its pid, or -errno with the stage that failed.
+static pid_t start_child(struct request *r, int log, int listener, struct failure *failure) {
+  int ends[2], channel[2];
+  *failure = (struct failure){.stage = "pipe"};
+  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+  for (int i = 0; i < 2; i++) {
+    channel[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, 10);
+    int code = errno;
+    close(ends[i]);
+    if (channel[i] < 0) return -code;
+  }
+  strcpy(failure->stage, "fork");
   pid_t child = fork();
-  if (child < 0) refuse("fork", errno);
-  if (child == 0) become(r, log, channel[1]);
+  int code = errno;
+  if (child == 0) become(r, log, listener, channel[1]);
   close(channel[1]);
-  close(log);
-
-  struct failure failure;
-  ssize_t n;
-  do n = read(channel[0], &failure, sizeof failure);
-  while (n < 0 && errno == EINTR);
+  ssize_t n = 0;
+  if (child > 0) {
+    do n = read(channel[0], failure, sizeof *failure);
+    while (n < 0 && errno == EINTR);
+  }
   close(channel[0]);
-  if (n == (ssize_t)sizeof failure) {
-    waitpid(child, NULL, 0);
-    refuse(failure.stage, failure.code);
+  if (child < 0) return -code;
+  if (n != (ssize_t)sizeof *failure) return child;
+  waitpid(child, NULL, 0);
+  return failure->code > 0 ? -failure->code : -EIO;
+}
+
+static int note_start(const struct request *r, struct record *record, pid_t child) {
+  record->child = child;
+  record->child_start = start_time(child);  // A zombie still has one: the child is not reaped yet.
+  record->started = milliseconds();
+  record->over = false;
+  return write_status(r, record);
+}
+
+/// Whether an ended child is to be started again: it did not mean to end, and has not been cut off too often of late.
+static bool starts_again(const struct request *r, int status, long long ends[RESTARTS_MAX], int *count) {
+  if (!r->respawns || !WIFSIGNALED(status)) return false;
+  long long now = milliseconds(), *oldest = &ends[(*count)++ % RESTARTS_MAX];
+  bool may = now - *oldest > RESTART_WINDOW_SECONDS * 1000LL;
+  *oldest = now;
+  return may;
+}
+
+static _Noreturn void supervise(struct request *r, int log) {
+  int listener = -1;
+  if (r->host != NULL && (listener = listen_on(r->host, r->port)) < 0) refuse("listen", -listener);
+  struct failure failure;
+  pid_t child = start_child(r, log, listener, &failure);
+  if (child < 0) refuse(failure.stage, -child);
+  if (!r->respawns) {
+    close(log);
+    if (listener >= 0) close(listener);
   }
 
-  struct record record = {.shim = getpid(), .child = child, .started = milliseconds()};
+  struct record record = {.shim = getpid()};
   record.shim_start = start_time(record.shim);
-  record.child_start = start_time(child);  // A zombie still has one: the child is not reaped yet.
   read_boot(record.boot);
-  int code = write_status(r, &record);
+  int code = note_start(r, &record, child);
   if (code != 0) {
     kill(child, SIGKILL);
     refuse("status", code);
@@ -346,17 +437,24 @@ static _Noreturn void supervise(struct request *r, int log) {
   close(REQUEST);
   close(ANSWER);
   close(INPUT);
-  // The environment may hold secrets; nothing here needs it any more.
-  for (size_t i = 0; i < r->environment_count; i++) explicit_bzero(r->environment[i], strlen(r->environment[i]));
+  // The environment may hold secrets; only a child that is started again needs it any more.
+  if (!r->respawns)
+    for (size_t i = 0; i < r->environment_count; i++) explicit_bzero(r->environment[i], strlen(r->environment[i]));
   malloc_trim(0);
 
   sigset_t all;
   sigfillset(&all);
-  record.status = await_child(r, child, &all);
-  record.over = true;
-  record.ended = milliseconds();
+  long long ends[RESTARTS_MAX] = {0};
+  for (int count = 0;;) {
+    record.status = await_child(r, child, &all);
+    record.over = true;
+    record.ended = milliseconds();
+    if (!starts_again(r, record.status, ends, &count)) break;
+    child = start_child(r, log, listener, &failure);
+    if (child < 0 || note_start(r, &record, child) != 0) break;
+  }
   code = write_status(r, &record);
-  if (!r->leaves_descendants) end_descendants(child);
+  if (!r->leaves_descendants) end_descendants(record.child);
   _exit(code == 0 ? 0 : 1);
 }
 
@@ -378,8 +476,10 @@ int main(void) {
   if (!request.leaves_descendants) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   syscall(SYS_close_range, 6u, ~0u, 0u);
 
-  int log = open(request.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+  int low = open(request.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600);
+  int log = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, 10);
   if (log < 0) refuse("log", errno);
+  close(low);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; null >= 0 && fd < 3; fd++) dup2(null, fd);
   if (null > 5) close(null);

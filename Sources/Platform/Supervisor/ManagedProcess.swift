@@ -32,6 +32,7 @@ public final class ManagedProcess: Sendable {
   }
   private let state = Mutex(State())
   private let statusFile: String
+  private let shim: (pid: Int32, startTime: UInt64)
 
   init(record: ProcessRecord, statusFile: String, isAdopted: Bool) {
     id = record.id
@@ -42,6 +43,7 @@ public final class ManagedProcess: Sendable {
     labels = record.labels
     self.isAdopted = isAdopted
     self.statusFile = statusFile
+    shim = (record.shim, record.shimStart)
     watch(record)
   }
 
@@ -85,7 +87,8 @@ public final class ManagedProcess: Sendable {
 
   private func finish() {
     var exit = ProcessExit(.unknown)
-    if let record = ProcessRecord.read(statusFile), record.child == pid, record.childStart == startTime,
+    // Of the same shim: the child may be another one by now, started again.
+    if let record = ProcessRecord.read(statusFile), record.shim == shim.pid, record.shimStart == shim.startTime,
       let recorded = record.exit
     {
       exit = recorded

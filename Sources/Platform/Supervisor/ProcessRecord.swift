@@ -14,6 +14,8 @@ public struct ProcessRecord: Sendable, Hashable {
   public var startedAt: Timestamp
   public var logFile: String
   public var labels: [String: String]
+  /// Whether the shim starts the child again when a signal ends it.
+  public var respawns: Bool
   /// `nil` while it runs, or when nobody saw it end.
   public var exit: ProcessExit?
 
@@ -46,6 +48,7 @@ public struct ProcessRecord: Sendable, Hashable {
     self.startedAt = Timestamp(milliseconds: Int64(clamping: started))
     self.logFile = String(fields["log"] ?? "")
     self.labels = labels
+    respawns = fields["respawns"] == "1"
     let ended = numbers("ended").first.map { Timestamp(milliseconds: Int64(clamping: $0)) }
     if let code = numbers("code").first {
       exit = ProcessExit(.code(Int32(clamping: code)), endedAt: ended)
@@ -54,8 +57,12 @@ public struct ProcessRecord: Sendable, Hashable {
     }
   }
 
-  /// Whether the child is still this boot's running process.
-  var isRunning: Bool { exit == nil && boot == ProcFS.bootID && ProcFS.isRunning(child, startTime: childStart) }
+  /// Whether the child is still this boot's running process, or its shim is there to start it again.
+  var isRunning: Bool {
+    guard exit == nil, boot == ProcFS.bootID else { return false }
+    return ProcFS.isRunning(child, startTime: childStart)
+      || (respawns && ProcFS.isRunning(shim, startTime: shimStart))
+  }
 
   static func read(_ path: String) -> ProcessRecord? {
     guard let bytes = try? PrivateFiles.read(path) else { return nil }

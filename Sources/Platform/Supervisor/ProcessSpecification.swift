@@ -30,6 +30,25 @@ public struct ProcessSpecification: Sendable, Hashable {
   /// What the process started outlives it. Set for the control plane itself, whose engines hang on shims of their own;
   /// the rest of a task or an engine ends with it.
   public var leavesDescendants = false
+  /// The shim starts the process again, within a restart budget, when a signal ended it. `ManagedProcess` then stands
+  /// for all of them: it ends when the last one has. For the control plane, which has nobody above it.
+  public var respawns = false
+  /// A socket that the shim listens on for the process, and holds while the process is started again: connections wait
+  /// instead of being refused. Handed over as sd_listen_fds(3) describes: descriptor 3, `LISTEN_FDS`, `LISTEN_PID`.
+  public var listener: Listener?
+
+  /// Where to listen.
+  public struct Listener: Sendable, Hashable {
+    /// An IPv4 or IPv6 address.
+    public var host: String
+    /// 0 lets the system pick.
+    public var port: UInt16
+
+    public init(host: String, port: UInt16) {
+      self.host = host
+      self.port = port
+    }
+  }
 
   public init(
     id: String, executable: String, arguments: [String] = [],

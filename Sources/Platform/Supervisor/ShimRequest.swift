@@ -29,6 +29,11 @@ enum ShimRequest {
     if let directory = spec.workingDirectory { put("directory", directory) }
     if hasInput { put("input", "1") }
     if spec.leavesDescendants { put("leave", "1") }
+    if spec.respawns { put("respawn", "1") }
+    if let listener = spec.listener {
+      put("listen-host", listener.host)
+      put("listen-port", String(listener.port))
+    }
     if let user = spec.user, SystemUser.isRoot {
       put("user", String(user.uid))
       put("group", String(user.gid))

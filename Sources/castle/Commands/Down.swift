@@ -53,7 +53,7 @@ struct Destroy: AsyncParsableCommand {
     if let running = try daemon.running() {
       client = running
     } else {
-      client = try await daemon.start(["--port", "0"])
+      client = try await daemon.start(port: 0)
     }
     var progress = Progress()
     progress.show("removing")

@@ -1,4 +1,4 @@
-// castle serve: the control plane itself, in the foreground. castle up starts it in the background.
+// castle serve: the control plane itself, on a socket that it is given. castle up starts it, in the background.
 
 import ArgumentParser
 import CastleServer
@@ -7,17 +7,17 @@ import Logging
 
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Run the control plane in the foreground.", shouldDisplay: false)
+    abstract: "Run the control plane on the socket that its shim holds.", shouldDisplay: false)
   @Option var state: String
-  @Option var host = "127.0.0.1"
-  @Option var port = 4566
   @Option var region = "us-east-1"
   @Option var admission: String = "strict"
 
   func run() async throws {
     var configuration = CastleConfiguration(stateDirectory: state)
-    configuration.host = host
-    configuration.port = port
+    guard let listener = CastleConfiguration.inheritedListener() else {
+      throw Complaint("castle serve takes its socket from its shim. Start a castle with castle up or castle start.")
+    }
+    configuration.listener = listener
     configuration.region = region
     configuration.admission = CastleConfiguration.Admission(rawValue: admission) ?? .strict
     try await ServerRun.run(configuration) { _ in }

@@ -18,7 +18,7 @@ struct Start: AsyncParsableCommand {
       """)
   @Option(help: "Where the cloud keeps its state.") var state: String?
   @Option(help: "The address to listen on.") var host = "127.0.0.1"
-  @Option(help: "The port to listen on; 0 lets the system pick.") var port = 4566
+  @Option(help: "The port to listen on; 0 lets the system pick.") var port: UInt16 = 4566
   @Option(help: "The region of the default network.") var region = "us-east-1"
   @Flag(inversion: .prefixedNo, help: "Let only known keys in.") var strict = false
   @Flag(name: [.customShort("d"), .long], help: "Return when it runs, and leave it running.") var detach = false
@@ -35,15 +35,13 @@ struct Start: AsyncParsableCommand {
     }
     let admission: CastleConfiguration.Admission = strict ? .strict : .permissive
     if detach {
-      let client = try await daemon.start([
-        "--host", host, "--port", "\(port)", "--region", region, "--admission", admission.rawValue,
-      ])
+      let client = try await daemon.start(
+        host: host, port: port, ["--region", region, "--admission", admission.rawValue])
       print(Self.banner(client.endpoint, client.dashboard, stop: "castle down --state \(directory)"))
       return
     }
     var configuration = CastleConfiguration(stateDirectory: directory)
-    configuration.host = host
-    configuration.port = port
+    configuration.listener = .address(host: host, port: Int(port))
     configuration.region = region
     configuration.admission = admission
     try await ServerRun.run(configuration, onSignal: .down) { endpoint in

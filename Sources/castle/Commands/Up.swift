@@ -22,8 +22,8 @@ struct Up: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
   @Flag(name: [.customShort("d"), .long], help: "Return when the app runs, and leave it running.")
   var detach = false
-  @Option(help: "The port of the AWS APIs and the dashboard.")
-  var port = 4566
+  @Option(help: "The port of the AWS APIs and the dashboard; 0 lets the system pick.")
+  var port: UInt16 = 4566
 
   func run() async throws {
     let app = try castle.app()
@@ -35,7 +35,7 @@ struct Up: AsyncParsableCommand {
     if let running = try daemon.running() {
       client = running
     } else {
-      client = try await daemon.start(["--port", "\(port)", "--region", app.blueprint.region])
+      client = try await daemon.start(port: port, ["--region", app.blueprint.region])
     }
     progress.show("deploying \(app.blueprint.name)")
     let template = try app.blueprint.template(.json, directory: app.directory)

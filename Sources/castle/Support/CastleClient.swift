@@ -5,8 +5,17 @@ import AsyncHTTPClient
 import CastleServer
 import Foundation
 import NIOCore
+import NIOPosix
 
 struct CastleClient: Sendable {
+  /// A castle that is not there is told at once, not after attempts: its socket is held while it is started again.
+  private static let http = HTTPClient(
+    configuration: {
+      var configuration = HTTPClient.Configuration()
+      configuration.connectionPool.retryConnectionEstablishment = false
+      return configuration
+    }())
+
   let endpoint: String
   let owner: OwnerFile
 
@@ -28,9 +37,11 @@ struct CastleClient: Sendable {
     _ method: String, _ path: String, _ query: [String: String], _ body: [UInt8], timeout: TimeAmount
   ) async throws -> HTTPClientResponse {
     do {
-      return try await HTTPClient.shared.execute(request(method, path, query, body: body), timeout: timeout)
+      return try await Self.http.execute(request(method, path, query, body: body), timeout: timeout)
     } catch let error as HTTPClientError where error == .connectTimeout || error == .remoteConnectionClosed {
       throw Complaint("The castle at \(endpoint) does not answer. See: castle status")
+    } catch is NIOConnectionError {
+      throw Complaint("Nothing listens at \(endpoint). Start the castle again with castle up.")
     }
   }
 

@@ -2,7 +2,8 @@
 
 shop.py order URL                 browse, fill the cart, order, verify the receipt
 shop.py see URL SESSION ORDER     the order of an earlier visit
-shop.py load URL                  visitors until SIGTERM; then how many requests there were and which failed
+shop.py load URL pages|pictures   visitors until SIGTERM, who look at pictures too or not; then how many requests there
+                                  were and which failed
 """
 
 import http.client
@@ -54,6 +55,11 @@ class Visitor:
             raise RuntimeError(f"GET {path} answered {status}: {text[:200]!r}")
         return text.decode()
 
+    def picture(self, product):
+        status, bytes, headers = self.ask("GET", f"/pictures/{product}")
+        if status != 200 or len(bytes) < 200 or not headers["Content-Type"].startswith("image/"):
+            raise RuntimeError(f"GET /pictures/{product} answered {status}: {bytes[:200]!r}")
+
     def form(self, path, **fields):
         status, text, headers = self.ask("POST", path, fields)
         if status != 303:
@@ -86,7 +92,7 @@ def verified(visitor, order_id):
     check('data-valid="true"' in visitor.page(f"/receipts/{order_id}/verify"), "the receipt's signature verifies")
 
 
-def load(url):
+def load(url, pictures):
     ending = threading.Event()
     # Who started us may have had its signals blocked, as the threads of a Swift program have.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -118,6 +124,8 @@ def load(url):
             if goods:
                 product = goods[turn % len(goods)]
                 measured("GET product", lambda: visitor.page(f"/products/{product}"))
+                if pictures:
+                    measured("GET picture", lambda: visitor.picture(product))
                 measured("POST cart", lambda: visitor.form("/cart/add", product=product, quantity="1"))
                 form = measured("GET checkout", lambda: visitor.page("/checkout")) or ""
                 name = re.search(r'name="checkout" value="([^"]+)"', form)
@@ -146,12 +154,10 @@ if __name__ == "__main__":
         visitor = Visitor(url)
         placed = order(visitor)
         verified(visitor, placed)
-        status, picture, headers = visitor.ask("GET", "/pictures/" + re.findall(
-            r'data-product="([^"]+)"', visitor.page("/"))[0])
-        check(status == 200 and len(picture) > 200 and headers["Content-Type"].startswith("image/"), "a picture")
+        visitor.picture(re.findall(r'data-product="([^"]+)"', visitor.page("/"))[0])
         say(order=placed, session=visitor.session, tasks=sorted(visitor.tasks))
     elif mode == "see":
         verified(Visitor(url, sys.argv[3]), sys.argv[4])
         say(order=sys.argv[4])
     else:
-        load(url)
+        load(url, sys.argv[3] == "pictures")

@@ -30,6 +30,9 @@ struct S3Object: Sendable {
 
 struct S3Client: Sendable {
   static let timeout = TimeAmount.seconds(10)
+  /// How often a request is made, as the AWS SDKs do (standard retry mode): a connection that broke or an answer of 5xx
+  /// says little of the next one, and all that is asked here may be asked twice.
+  static let attempts = 3
 
   private let client: HTTPClient
   private let credentials: TaskCredentials
@@ -95,6 +98,21 @@ struct S3Client: Sendable {
 
   private func send(
     _ method: HTTPMethod, _ key: String, headers: [(String, String)] = [], body: [UInt8] = []
+  ) async throws -> HTTPClientResponse {
+    for attempt in 1..<Self.attempts {
+      do {
+        let response = try await sendOnce(method, key, headers: headers, body: body)
+        if response.status.code < 500 { return response }
+      } catch let error where !(error is CancellationError) {
+        // The next attempt, or the last one below, tells whether it was more than a moment.
+      }
+      try await Task.sleep(for: .milliseconds(50 << attempt))
+    }
+    return try await sendOnce(method, key, headers: headers, body: body)
+  }
+
+  private func sendOnce(
+    _ method: HTTPMethod, _ key: String, headers: [(String, String)], body: [UInt8]
   ) async throws -> HTTPClientResponse {
     let now = Date()
     let path = "\(prefix)/\(key)"
