@@ -20,6 +20,8 @@ final class EventLoop {
   let readBuffer: UnsafeMutablePointer<UInt8>
   /// For answers under construction.
   var scratch = Bytes()
+  /// For bodies taken out of their chunks.
+  var unwrapped = Bytes()
   var requestHead = MessageHead()
   var responseHead = MessageHead()
   var random: Random
@@ -134,7 +136,7 @@ final class EventLoop {
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
-      let client = ClientConnection(loop: self, descriptor: descriptor, listener: listener, address: address)
+      let client = HTTP1Connection(loop: self, descriptor: descriptor, listener: listener, address: address)
       add(client)
     }
   }

@@ -1,6 +1,5 @@
 // Answers that the load balancer makes itself: errors, redirects, fixed responses.
 import GateProtocol
-import HTTPWire
 
 /// An answer without a target.
 struct LocalAnswer {
@@ -26,6 +25,9 @@ struct LocalAnswer {
     contentType = response.contentType
     body = Array(response.body.utf8)
   }
+
+  /// Whether an answer with this status has a body at all.
+  var hasBody: Bool { status >= 200 && status != 204 && status != 304 }
 
   private static func page(_ status: Int) -> [UInt8] {
     let title = "\(status) \(reason(status))"
@@ -61,57 +63,6 @@ struct LocalAnswer {
     case 505: "HTTP Version Not Supported"
     default: "Status"
     }
-  }
-}
-
-extension ClientConnection {
-  /// Answers a request whose body is not wanted. When the whole body has come it is skipped and the connection goes
-  /// on; otherwise it ends. Returns how many of the bytes were the body's.
-  func answerAndSkipBody(_ local: LocalAnswer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
-    var used = 0
-    if !request.body.isDone, count > 0 {
-      if case .body(let taken, _) = request.body.read(bytes, count) { used = taken }
-    }
-    answer(local, closing: !request.body.isDone)
-    return used
-  }
-
-  /// Sends an answer of the load balancer's own.
-  func answer(_ local: LocalAnswer, closing: Bool) {
-    if closing { request.keepsAlive = false }
-    count(local.status)
-    let isLast = isLastAnswer
-    loop.scratch.clear()
-    loop.scratch.append("HTTP/1.1 ")
-    loop.scratch.append(decimal: UInt64(local.status))
-    loop.scratch.append(byte: 0x20)
-    loop.scratch.append(text: LocalAnswer.reason(local.status))
-    loop.scratch.append("\r\nServer: awselb/2.0\r\nDate: ")
-    loop.scratch.append(loop.dateLine())
-    let hasBody = local.status >= 200 && local.status != 204 && local.status != 304
-    if hasBody {
-      if !local.body.isEmpty || local.contentType != "text/html" {
-        loop.scratch.append("\r\nContent-Type: ")
-        loop.scratch.append(text: local.contentType)
-      }
-      loop.scratch.append("\r\nContent-Length: ")
-      loop.scratch.append(decimal: UInt64(local.body.count))
-    }
-    if let location = local.location {
-      loop.scratch.append("\r\nLocation: ")
-      loop.scratch.append(text: location)
-    }
-    loop.scratch.append("\r\nConnection: ")
-    if isLast { loop.scratch.append("close\r\n\r\n") } else { loop.scratch.append("keep-alive\r\n\r\n") }
-    if hasBody && !request.isHEAD { loop.scratch.append(local.body) }
-    balancer.statistics.responseBytes += UInt64(loop.scratch.count)
-    request.keepsAlive = !isLast
-    if !write(loop.scratch.first, loop.scratch.count) { return close() }
-    finishRequest()
-  }
-
-  private func count(_ status: Int) {
-    balancer.statistics.elb.count(status)
   }
 }
 

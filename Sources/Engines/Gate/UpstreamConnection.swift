@@ -22,7 +22,7 @@ final class UpstreamConnection: Connection {
 
   let target: TargetRuntime
   private(set) var phase: Phase
-  var client: ClientConnection?
+  var exchange: Exchange?
   private var inbox = Bytes()
   private var body = BodyReader(.none)
   private var keepsAlive = true
@@ -41,25 +41,19 @@ final class UpstreamConnection: Connection {
     if isConnecting { setDeadline(loop.now + Self.connectTimeout) }
   }
 
-  /// Whether more of a request's body can be given now.
-  var takesBody: Bool { phase != .connecting && out.isEmpty }
-
   // MARK: - A client's request
 
-  /// Counts bytes of a request's body that follow its first part.
-  func countBody(_ count: Int) { sentTotal += UInt64(count) }
-
-  /// Makes this connection the client's for one request.
-  func attach(_ client: ClientConnection) {
-    self.client = client
-    client.upstream = self
+  /// Makes this connection the exchange's for one request.
+  func attach(_ exchange: Exchange) {
+    self.exchange = exchange
+    exchange.upstream = self
     isCounted = true
     target.statistics.activeRequests += 1
     target.group.statistics.activeRequests += 1
   }
 
   private func detach() {
-    client = nil
+    exchange = nil
     guard isCounted else { return }
     isCounted = false
     target.statistics.activeRequests -= 1
@@ -68,15 +62,15 @@ final class UpstreamConnection: Connection {
 
   /// Sends the client's request as far as it is known.
   func sendRequest() {
-    guard let client else { return close() }
+    guard let exchange else { return close() }
     phase = .head
     deadline = .max
     sentBefore = sentTotal
-    sentTotal += UInt64(client.outgoing.count)
+    sentTotal += UInt64(exchange.outgoing.count)
     unwrapsChunks = false
     sentAt = loop.now
-    if !write(client.outgoing.first, client.outgoing.count) { return fail() }
-    if out.isEmpty, !client.request.body.isDone, client.mayRead { loop.enqueue(client) }
+    if !write(exchange.outgoing.first, exchange.outgoing.count) { return fail() }
+    if out.isEmpty, !exchange.request.body.isDone { exchange.resumeBodyLater() }
   }
 
   // MARK: - Events
@@ -89,10 +83,10 @@ final class UpstreamConnection: Connection {
   }
 
   private func connectFailed() {
-    let client = client
+    let exchange = exchange
     detach()
     close()
-    client?.connectionRefused(target)
+    exchange?.connectionRefused(target)
   }
 
   override func onDrained() {
@@ -100,7 +94,7 @@ final class UpstreamConnection: Connection {
       peer?.relay()
       return
     }
-    if let client, client.mayRead, !client.request.body.isDone { client.onReadable() }
+    if let exchange, !exchange.request.body.isDone { exchange.resumeBody() }
   }
 
   override func onDeadline() {
@@ -108,11 +102,11 @@ final class UpstreamConnection: Connection {
       target.statistics.connectionErrors += 1
       target.group.statistics.connectionErrors += 1
       target.suspectUntil = loop.now + 1_000_000
-      let client = client
+      let exchange = exchange
       detach()
       close()
-      client?.upstream = nil
-      client?.answer(LocalAnswer(status: 504), closing: true)
+      exchange?.upstream = nil
+      exchange?.answer(LocalAnswer(status: 504), closing: true)
       return
     }
     close()
@@ -129,27 +123,25 @@ final class UpstreamConnection: Connection {
         return closeIdle()
       case .tunnel: return relay()
       case .head, .body:
-        guard let client else { return close() }
+        guard let exchange else { return close() }
         // A client that does not take the answer stops the target.
-        if !client.out.isEmpty { return }
+        if !exchange.takesAnswer { return }
         let count = receive()
         if count == -1 { return }
         if count <= 0 { return ended(count == 0) }
         if phase == .body {
-          forwardBody(client, loop.readBuffer, count)
+          forward(exchange, loop.readBuffer, count, isFirst: false)
         } else if inbox.isEmpty {
-          let used = parse(client, loop.readBuffer, count)
+          let used = parse(exchange, loop.readBuffer, count)
           if used < count, phase == .head, !isClosed { inbox.append(loop.readBuffer + used, count - used) }
         } else {
           inbox.append(loop.readBuffer, count)
-          let used = parse(client, inbox.first, inbox.count)
+          let used = parse(exchange, inbox.first, inbox.count)
           if phase == .head, !isClosed { inbox.consume(used) } else { inbox.release(keeping: 0) }
         }
       }
     }
   }
-
-  func resumeReading() { if mayRead, !isClosed { onReadable() } }
 
   private func closeIdle() {
     if let index = target.idle.lastIndex(where: { $0 === self }) { target.idle.remove(at: index) }
@@ -166,34 +158,28 @@ final class UpstreamConnection: Connection {
 
   /// The target closed the connection, orderly or not.
   private func ended(_ isOrderly: Bool) {
-    guard let client else { return close() }
+    guard let exchange else { return close() }
     if phase == .body, body.endsWithConnection, isOrderly {
       keepsAlive = false
-      return finish(client)
+      return finish(exchange)
     }
-    let gotNothing = phase == .head && inbox.isEmpty && !client.request.hasAnswered
+    let gotNothing = phase == .head && inbox.isEmpty && !exchange.request.hasAnswered
     let wasNotTaken = gotNothing && gate_nothing_taken(descriptor, sentBefore) != 0
     detach()
     close()
     if gotNothing {
-      client.upstreamBroke(target, wasNotTaken: wasNotTaken)
+      exchange.upstreamBroke(target, wasNotTaken: wasNotTaken)
     } else {
-      client.upstream = nil
-      answerBroken(client)
+      exchange.upstream = nil
+      exchange.answerBroken()
     }
   }
 
-  /// The answer cannot be completed: 502 while the client has seen nothing of it, else its connection is cut.
-  private func answerBroken(_ client: ClientConnection) {
-    if client.request.hasAnswered { return client.close() }
-    client.answer(LocalAnswer(status: 502), closing: !client.request.body.isDone)
-  }
-
-  private func refuseAnswer(_ client: ClientConnection) {
+  private func refuseAnswer(_ exchange: Exchange) {
     detach()
     close()
-    client.upstream = nil
-    answerBroken(client)
+    exchange.upstream = nil
+    exchange.answerBroken()
   }
 
   override func onClose() {
@@ -211,11 +197,28 @@ final class UpstreamConnection: Connection {
 
   /// The deregistration delay of the target is over.
   func expire() {
-    guard let client else { return phase == .idle ? closeIdle() : closeTunnel() }
-    detach()
+    guard let exchange else { return phase == .idle ? closeIdle() : closeTunnel() }
+    refuseAnswer(exchange)
+  }
+}
+
+// MARK: - What the exchange asks for
+
+extension UpstreamConnection: TargetLink {
+  var takesBody: Bool { phase != .connecting && out.isEmpty }
+  var hasSentAll: Bool { out.isEmpty }
+
+  func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) {
+    sentTotal += UInt64(count)
+    if !write(bytes, count) { fail() }
+  }
+
+  func resumeReading() { if mayRead, !isClosed { onReadable() } }
+
+  /// A connection in the middle of an exchange is of no use to another.
+  func abandon() {
+    exchange = nil
     close()
-    client.upstream = nil
-    answerBroken(client)
   }
 }
 
@@ -223,63 +226,59 @@ final class UpstreamConnection: Connection {
 
 extension UpstreamConnection {
   /// Parses the head of an answer; returns how many bytes were used.
-  private func parse(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+  private func parse(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     var position = 0
     while phase == .head, !isClosed {
       switch loop.responseHead.parseResponse(bytes + position, count - position) {
       case .incomplete: return position
       case .refused:
-        refuseAnswer(client)
+        refuseAnswer(exchange)
         return count
       case .complete(let length):
         let status = loop.responseHead.status
         if status == 101 {
-          upgrade(client, bytes + position, length, count - position)
+          upgrade(exchange, bytes + position, length, count - position)
           return count
         }
         if status < 200 {
-          if !forwardInterim(client, bytes + position, length) { return count }
+          if !forwardInterim(exchange, bytes + position, length) { return count }
           position += length
           if position == count { return count }
           continue
         }
-        begin(client, status, bytes + position, length, count - position)
+        begin(exchange, status, bytes + position, length, count - position)
         return count
       }
     }
     return count
   }
 
-  /// 100 Continue and its like pass through; HTTP/1.0 clients do not know them.
-  private func forwardInterim(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ length: Int) -> Bool {
-    if client.request.isOldVersion { return true }
-    if client.write(bytes, length) { return true }
-    client.onFailure()
+  /// 100 Continue and its like pass through.
+  private func forwardInterim(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    if exchange.sendInterim(bytes, length) { return true }
+    exchange.clientFailed()
     return false
   }
 
   /// The final head: sends it to the client with what has come of the body.
   private func begin(
-    _ client: ClientConnection, _ status: Int, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int
+    _ exchange: Exchange, _ status: Int, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int
   ) {
-    record(client, status)
-    let framing = loop.responseHead.responseFraming(toHEAD: client.request.isHEAD)
+    record(exchange, status)
+    let framing = loop.responseHead.responseFraming(toHEAD: exchange.request.isHEAD)
     body = BodyReader(framing)
     keepsAlive = loop.responseHead.keepsAlive
-    client.request.hasAnswered = true
-    client.outgoing.clear()
-    // Without length or chunks the client, too, learns the end of the body from the end of the connection.
-    unwrapsChunks = client.request.isOldVersion && framing == .chunked
-    if framing == .untilClose || unwrapsChunks || !client.request.body.isDone { client.request.keepsAlive = false }
-    buildHead(client, bytes, headLength)
+    unwrapsChunks = framing == .chunked && !exchange.request.takesChunks
+    exchange.noteAnswer()
+    exchange.buildAnswer(bytes, headLength, framing)
     phase = .body
-    forwardFirst(client, bytes + headLength, count - headLength)
+    forward(exchange, bytes + headLength, count - headLength, isFirst: true)
   }
 
-  private func record(_ client: ClientConnection, _ status: Int) {
+  private func record(_ exchange: Exchange, _ status: Int) {
     let elapsed = loop.now &- sentAt
     let group = target.group
-    client.balancer.statistics.target.count(status)
+    exchange.balancer.statistics.target.count(status)
     group.statistics.target.count(status)
     group.statistics.requests += 1
     group.statistics.latency.record(microseconds: elapsed)
@@ -289,101 +288,55 @@ extension UpstreamConnection {
     target.suspectUntil = 0
   }
 
-  /// The head for the client, in the loop's scratch buffer.
-  private func buildHead(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ headLength: Int) {
-    loop.scratch.clear()
-    _ = loop.scratch.reserve(headLength + 64)
-    var run = 0
-    let fields = loop.responseHead.fields
-    for index in 0..<loop.responseHead.fieldCount {
-      let field = fields[index]
-      let drops: Bool
-      switch field.kind {
-      case .connection, .keepAlive, .proxyConnection, .upgrade: drops = true
-      case .transferEncoding: drops = unwrapsChunks
-      case .other: drops = loop.responseHead.nominatesFields && loop.responseHead.nominates(field, in: bytes)
-      default: drops = false
-      }
-      if drops {
-        loop.scratch.append(bytes + run, Int(field.start) - run)
-        run = Int(field.end)
-      }
-    }
-    // All but the empty line.
-    loop.scratch.append(bytes + run, headLength - 2 - run)
-    if loop.responseHead.minorVersion == 0 {
-      (loop.scratch.first + loop.responseHead.minorVersionOffset).pointee = 0x31
-    }
-    if client.isLastAnswer {
-      loop.scratch.append("Connection: close\r\n\r\n")
-      client.request.keepsAlive = false
-    } else if client.request.isOldVersion {
-      loop.scratch.append("Connection: keep-alive\r\n\r\n")
-    } else {
-      loop.scratch.append("\r\n")
-    }
+  /// Passes on what belongs to the body.
+  @inline(__always)
+  private func forward(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ count: Int, isFirst: Bool) {
+    if unwrapsChunks { return forwardUnwrapped(exchange, bytes, count, isFirst: isFirst) }
+    let outcome = body.read(bytes, count)
+    let (taken, isEnd) = Self.parts(outcome)
+    let sent =
+      isFirst ? exchange.sendFirst(bytes, taken, isEnd: isEnd) : exchange.sendBody(bytes, taken, isEnd: isEnd)
+    if !isFirst { exchange.touch() }
+    proceed(exchange, outcome, sent, count)
   }
 
-  /// Sends the head in the scratch buffer and the first bytes of the body in one packet.
-  private func forwardFirst(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    let outcome: BodyReader.Outcome
-    let sent: Bool
-    var rest = 0
-    if unwrapsChunks {
-      outcome = body.unwrap(bytes, count) { loop.scratch.append($0, $1) }
-      sent = client.write(loop.scratch.first, loop.scratch.count)
-      client.balancer.statistics.responseBytes += UInt64(loop.scratch.count)
-    } else {
-      outcome = body.read(bytes, count)
-      if case .body(let taken, _) = outcome { rest = taken }
-      client.balancer.statistics.responseBytes += UInt64(loop.scratch.count + rest)
-      if rest <= 4096 {
-        loop.scratch.append(bytes, rest)
-        sent = client.write(loop.scratch.first, loop.scratch.count)
-      } else {
-        sent = client.write(loop.scratch.first, loop.scratch.count, bytes, rest)
-      }
-    }
-    proceed(client, outcome, sent, count)
+  @inline(__always)
+  private static func parts(_ outcome: BodyReader.Outcome) -> (taken: Int, isEnd: Bool) {
+    if case .body(let taken, let isEnd) = outcome { return (taken, isEnd) }
+    return (0, false)
   }
 
-  private func forwardBody(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    let outcome: BodyReader.Outcome
-    var sent = true
-    if unwrapsChunks {
-      loop.scratch.clear()
-      outcome = body.unwrap(bytes, count) { loop.scratch.append($0, $1) }
-      if !loop.scratch.isEmpty { sent = client.write(loop.scratch.first, loop.scratch.count) }
-      client.balancer.statistics.responseBytes += UInt64(loop.scratch.count)
-    } else {
-      outcome = body.read(bytes, count)
-      if case .body(let taken, _) = outcome, taken > 0 {
-        sent = client.write(bytes, taken)
-        client.balancer.statistics.responseBytes += UInt64(taken)
-      }
-    }
-    client.touch()
-    proceed(client, outcome, sent, count)
+  /// Passes on what the chunks hold, for clients whose protocol has none.
+  private func forwardUnwrapped(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ count: Int, isFirst: Bool) {
+    loop.unwrapped.clear()
+    let outcome = body.unwrap(bytes, count) { loop.unwrapped.append($0, $1) }
+    let (_, isEnd) = Self.parts(outcome)
+    let length = loop.unwrapped.count
+    let data = length == 0 ? bytes : UnsafePointer(loop.unwrapped.first)
+    let sent =
+      isFirst ? exchange.sendFirst(data, length, isEnd: isEnd) : exchange.sendBody(data, length, isEnd: isEnd)
+    exchange.touch()
+    proceed(exchange, outcome, sent, count)
   }
 
   /// After a part of the body: goes on, ends, or gives up.
-  private func proceed(_ client: ClientConnection, _ outcome: BodyReader.Outcome, _ sent: Bool, _ count: Int) {
-    if !sent { return client.onFailure() }
+  private func proceed(_ exchange: Exchange, _ outcome: BodyReader.Outcome, _ sent: Bool, _ count: Int) {
+    if !sent { return exchange.clientFailed() }
     switch outcome {
-    case .invalid: refuseAnswer(client)
+    case .invalid: refuseAnswer(exchange)
     case .body(let taken, let isEnd):
       if !isEnd { return }
       // Bytes behind the answer belong to nothing that was asked.
       if taken < count { keepsAlive = false }
-      finish(client)
+      finish(exchange)
     }
   }
 
   /// The answer is complete: keeps this connection for another request if both sides allow, and lets the client go on.
-  private func finish(_ client: ClientConnection) {
-    let canBeKept = keepsAlive && client.request.body.isDone && out.isEmpty && !sawEnd
+  private func finish(_ exchange: Exchange) {
+    let canBeKept = keepsAlive && exchange.request.body.isDone && out.isEmpty && !sawEnd
     detach()
-    client.upstream = nil
+    exchange.upstream = nil
     if canBeKept && target.isKnown && target.state == .registered && !loop.isDraining {
       phase = .idle
       inbox.release(keeping: 0)
@@ -392,29 +345,17 @@ extension UpstreamConnection {
     } else {
       close()
     }
-    client.finishRequest()
+    exchange.finish()
   }
 
   // MARK: - Upgrade
 
-  private func upgrade(_ client: ClientConnection, _ bytes: UnsafePointer<UInt8>, _ length: Int, _ count: Int) {
-    guard client.request.wantsUpgrade, client.request.body.isDone else { return refuseAnswer(client) }
-    record(client, 101)
-    client.request.hasAnswered = true
+  private func upgrade(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ length: Int, _ count: Int) {
+    guard exchange.request.wantsUpgrade, exchange.request.body.isDone else { return refuseAnswer(exchange) }
+    record(exchange, 101)
+    exchange.request.hasAnswered = true
     phase = .tunnel
-    client.phase = .tunnel
-    peer = client
-    client.peer = self
-    client.balancer.statistics.responseBytes += UInt64(count)
-    let early = client.inbox.count
-    // Head and first frames together, untouched: Connection and Upgrade belong to this answer.
-    if !client.write(bytes, count) { return closeTunnel() }
-    if early > 0 {
-      let sent = write(client.inbox.first, early)
-      client.inbox.release(keeping: 0)
-      if !sent { return closeTunnel() }
-    }
-    client.touch()
-    client.relay()
+    if !exchange.becomeTunnel(with: self, bytes, count) { return closeTunnel() }
+    peer?.relay()
   }
 }

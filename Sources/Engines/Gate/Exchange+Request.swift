@@ -1,11 +1,11 @@
-// From a parsed head to the target: the rules, the request as the target gets it, and its body.
+// From a parsed head to the target: the rules, and the request as the target gets it.
 import CLinux
 import GateProtocol
 import HTTPWire
 
-extension ClientConnection {
+extension Exchange {
   /// Begins the request whose head is in `loop.requestHead`; returns how many of the bytes belong to it.
-  func begin(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
+  final func begin(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
     note(bytes)
     guard let target = TargetParts(loop.requestHead, bytes) else {
       answer(LocalAnswer(status: 400), closing: true)
@@ -36,6 +36,17 @@ extension ClientConnection {
     }
   }
 
+  /// Answers a request whose body is not wanted. When the whole body has come it is skipped and the connection goes
+  /// on; otherwise it ends. Returns how many of the bytes were the body's.
+  private func answerAndSkipBody(_ local: LocalAnswer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    var used = 0
+    if !request.body.isDone, count > 0 {
+      if case .body(let taken, _) = request.body.read(bytes, count) { used = taken }
+    }
+    answer(local, closing: !request.body.isDone)
+    return used
+  }
+
   private func refuse(_ status: Int, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
     let used = answerAndSkipBody(LocalAnswer(status: status), bytes + headLength, count - headLength)
     return count - headLength - used
@@ -47,6 +58,7 @@ extension ClientConnection {
     let name = bytes + method.start
     request.keepsAlive = loop.requestHead.keepsAlive
     request.isOldVersion = loop.requestHead.minorVersion == 0
+    request.takesChunks = !request.isOldVersion
     let length = method.count
     if Token.isExactly(name, length, "GET") {
       request.isIdempotent = true
@@ -58,7 +70,7 @@ extension ClientConnection {
         Token.isExactly(name, length, "PUT") || Token.isExactly(name, length, "DELETE")
         || Token.isExactly(name, length, "OPTIONS")
     }
-    request.body = BodyReader(loop.requestHead.requestFraming)
+    request.body = BodyReader(requestFraming())
     if loop.requestHead.connectionUpgrade, loop.requestHead.upgradeField >= 0, !request.isOldVersion {
       let field = loop.requestHead.fields[loop.requestHead.upgradeField]
       request.wantsUpgrade = Token.matches(bytes + Int(field.valueStart), Int(field.valueLength), "websocket")
@@ -205,81 +217,9 @@ extension ClientConnection {
       balancer.statistics.requestBytes += UInt64(taken)
       used = taken
     }
-    phase = .proxying
+    willDispatch()
     touch()
     dispatch(except: nil)
     return used
-  }
-
-  /// Reads more of the body and passes it on.
-  func readBody(_ upstream: UpstreamConnection) {
-    let count = receive()
-    if count == 0 || count == -2 { return onFailure() }
-    if count < 0 { return }
-    guard case .body(let taken, let isEnd) = request.body.read(loop.readBuffer, count) else {
-      abandonUpstream()
-      if request.hasAnswered { return close() }
-      return answer(LocalAnswer(status: 400), closing: true)
-    }
-    if isEnd && taken < count { inbox.append(loop.readBuffer + taken, count - taken) }
-    balancer.statistics.requestBytes += UInt64(taken)
-    touch()
-    request.isReplayable = false
-    outgoing.clear()
-    upstream.countBody(taken)
-    if !upstream.write(loop.readBuffer, taken) { upstream.fail() }
-  }
-
-  // MARK: - To a target
-
-  /// Sends the request to a target of its group, over an idle connection if there is one.
-  func dispatch(except tried: TargetRuntime?) {
-    guard let group else { return close() }
-    guard let target = group.choose(now: loop.now, except: tried, &loop.random) else {
-      return answer(LocalAnswer(status: 503), closing: !request.body.isDone)
-    }
-    request.attempts += 1
-    while let connection = target.idle.popLast() {
-      if connection.isClosed { continue }
-      // What may not be sent twice is not sent over a connection that is already closed.
-      if !request.isIdempotent && gate_is_quiet(connection.descriptor) == 0 {
-        connection.close()
-        continue
-      }
-      connection.attach(self)
-      return connection.sendRequest()
-    }
-    var pending: Int32 = 0
-    let descriptor = gate_connect(target.address.address, target.address.port, &pending)
-    if descriptor < 0 { return connectionRefused(target) }
-    let connection = UpstreamConnection(loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0)
-    connection.attach(self)
-    loop.add(connection)
-    if connection.isClosed { return }
-    if pending == 0 { connection.sendRequest() }
-  }
-
-  /// No connection to the target could be made. Nothing was sent, so any request may go to another.
-  func connectionRefused(_ target: TargetRuntime) {
-    upstream = nil
-    target.statistics.connectionErrors += 1
-    target.group.statistics.connectionErrors += 1
-    target.suspectUntil = loop.now + 1_000_000
-    let others = (group?.eligible.count ?? 0) - 1
-    if others > 0, request.attempts < max(Self.attemptsMax, min(others + 1, 8)) { return dispatch(except: target) }
-    answer(LocalAnswer(status: 502), closing: !request.body.isDone)
-  }
-
-  /// The target's connection broke before a byte of the answer.
-  /// - Parameter wasNotTaken: not a byte of the request reached the target, so any request may be sent again.
-  func upstreamBroke(_ target: TargetRuntime, wasNotTaken: Bool) {
-    upstream = nil
-    if request.isReplayable, request.isIdempotent || wasNotTaken, !outgoing.isEmpty,
-      request.attempts < Self.attemptsMax
-    {
-      target.suspectUntil = loop.now + 200_000
-      return dispatch(except: target)
-    }
-    answer(LocalAnswer(status: 502), closing: !request.body.isDone)
   }
 }

@@ -1,0 +1,56 @@
+// From a request to a target: choosing one, connecting, trying another.
+import CLinux
+import Glibc
+
+extension Exchange {
+  /// Sends the request to a target of its group, over an idle connection if there is one.
+  final func dispatch(except tried: TargetRuntime?) {
+    guard let group else { return breakOff() }
+    guard let target = group.choose(now: loop.now, except: tried, &loop.random) else {
+      return answer(LocalAnswer(status: 503), closing: !request.body.isDone)
+    }
+    request.attempts += 1
+    while let connection = target.idle.popLast() {
+      if connection.isClosed { continue }
+      // What may not be sent twice is not sent over a connection that is already closed.
+      if !request.isIdempotent && gate_is_quiet(connection.descriptor) == 0 {
+        connection.close()
+        continue
+      }
+      connection.attach(self)
+      return connection.sendRequest()
+    }
+    var pending: Int32 = 0
+    let descriptor = gate_connect(target.address.address, target.address.port, &pending)
+    if descriptor < 0 { return connectionRefused(target) }
+    let connection = UpstreamConnection(loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0)
+    connection.attach(self)
+    loop.add(connection)
+    if connection.isClosed { return }
+    if pending == 0 { connection.sendRequest() }
+  }
+
+  /// No connection to the target could be made. Nothing was sent, so any request may go to another.
+  final func connectionRefused(_ target: TargetRuntime) {
+    upstream = nil
+    target.statistics.connectionErrors += 1
+    target.group.statistics.connectionErrors += 1
+    target.suspectUntil = loop.now + 1_000_000
+    let others = (group?.eligible.count ?? 0) - 1
+    if others > 0, request.attempts < max(Self.attemptsMax, min(others + 1, 8)) { return dispatch(except: target) }
+    answer(LocalAnswer(status: 502), closing: !request.body.isDone)
+  }
+
+  /// The target's connection broke before a byte of the answer.
+  /// - Parameter wasNotTaken: not a byte of the request reached the target, so any request may be sent again.
+  final func upstreamBroke(_ target: TargetRuntime, wasNotTaken: Bool) {
+    upstream = nil
+    if request.isReplayable, request.isIdempotent || wasNotTaken, !outgoing.isEmpty,
+      request.attempts < Self.attemptsMax
+    {
+      target.suspectUntil = loop.now + 200_000
+      return dispatch(except: target)
+    }
+    answer(LocalAnswer(status: 502), closing: !request.body.isDone)
+  }
+}

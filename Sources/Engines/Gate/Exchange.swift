@@ -1,0 +1,138 @@
+// One request and its answer, apart from the connections they travel on: an HTTP/1.1 client connection has one and uses
+// it again for each request, an HTTP/2 client connection has one for each stream.
+import CLinux
+import GateProtocol
+import Glibc
+import HTTPWire
+
+/// What lies between a client and a target. The parts that depend on the client's protocol are overridden.
+///
+/// Between the two sides a head is always the bytes of an HTTP/1.1 head: whoever speaks something else translates at
+/// its own edge, so rules, checks and header lines exist once.
+class Exchange {
+  /// What is remembered of the request in progress.
+  struct Request {
+    var isHEAD = false
+    /// HTTP/1.1 clients: the connection goes on after this answer.
+    var keepsAlive = true
+    /// An HTTP/1.0 client: it knows no interim answers.
+    var isOldVersion = false
+    /// The client's protocol has chunks, so a chunked body passes as it is.
+    var takesChunks = true
+    /// Sending it twice is harmless (RFC 9110, section 9.2.2).
+    var isIdempotent = false
+    var wantsUpgrade = false
+    /// All of it that was read is still in `outgoing`, so that it can be sent to another target.
+    var isReplayable = true
+    /// Part of the answer has gone to the client.
+    var hasAnswered = false
+    var attempts = 0
+    var body = BodyReader(.none)
+  }
+
+  static let attemptsMax = 3
+
+  // The loop outlives everything in it.
+  unowned(unsafe) final let loop: EventLoop
+  final var listener: ListenerRuntime
+  /// The client's address.
+  final var source: UInt32
+  final var request = Request()
+  /// The request as the target gets it, kept until the target answers.
+  final var outgoing = Bytes()
+  /// Where the target works on it.
+  final var upstream: (any TargetLink)?
+  final var group: TargetGroupRuntime?
+
+  init(loop: EventLoop, listener: ListenerRuntime, source: UInt32) {
+    self.loop = loop
+    self.listener = listener
+    self.source = source
+  }
+
+  final var balancer: LoadBalancerRuntime { listener.loadBalancer }
+
+  // MARK: - The client's side
+
+  /// Whether the client took all of the answer so far; while it has not, its target is not read.
+  var takesAnswer: Bool { preconditionFailure("abstract") }
+
+  /// Something moved: begins the idle time anew.
+  func touch() { preconditionFailure("abstract") }
+
+  /// How the end of the request in `loop.requestHead` is told.
+  func requestFraming() -> BodyFraming { loop.requestHead.requestFraming }
+
+  /// The request goes to a target now.
+  func willDispatch() {}
+
+  /// The target takes more of the request's body.
+  func resumeBody() { preconditionFailure("abstract") }
+
+  /// As `resumeBody`, after the events of this batch.
+  func resumeBodyLater() { preconditionFailure("abstract") }
+
+  /// Passes an interim answer (1xx) on; false when the client is gone.
+  func sendInterim(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> Bool { preconditionFailure("abstract") }
+
+  /// Makes the answer's head from the one in `loop.responseHead`, to be sent by `sendFirst`.
+  func buildAnswer(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ framing: BodyFraming) {
+    preconditionFailure("abstract")
+  }
+
+  /// Sends the head that was built and the first of the body (perhaps nothing); false when the client is gone.
+  func sendFirst(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool { preconditionFailure("abstract") }
+
+  /// Sends more of the body; false when the client is gone.
+  func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool { preconditionFailure("abstract") }
+
+  /// The answer is complete; the target's connection has been given back.
+  func finish() { preconditionFailure("abstract") }
+
+  /// The answer has begun and cannot be completed.
+  func breakOff() { preconditionFailure("abstract") }
+
+  /// Sending to the client failed.
+  func clientFailed() { preconditionFailure("abstract") }
+
+  /// Sends an answer of the load balancer's own. Closing: what comes of the request's body is not wanted.
+  func answer(_ local: LocalAnswer, closing: Bool) { preconditionFailure("abstract") }
+
+  /// Passes the answer 101 on and becomes one end of a tunnel; false when the client cannot.
+  func becomeTunnel(with upstream: UpstreamConnection, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool { false }
+
+  // MARK: - The target's side
+
+  /// Takes the request away from its target, for which the answer is no longer wanted.
+  final func abandonUpstream() {
+    guard let upstream else { return }
+    self.upstream = nil
+    upstream.abandon()
+  }
+
+  /// The answer cannot be completed: 502 while the client has seen nothing of it.
+  final func answerBroken() {
+    if request.hasAnswered { return breakOff() }
+    answer(LocalAnswer(status: 502), closing: !request.body.isDone)
+  }
+
+  /// The target's side is done with a final head: what is known of it before it is sent.
+  final func noteAnswer() {
+    request.hasAnswered = true
+    outgoing.clear()
+  }
+}
+
+/// A request's way to its target: an HTTP/1.1 connection, or a stream of an HTTP/2 connection.
+protocol TargetLink: AnyObject {
+  /// Whether more of the request's body can be given now.
+  var takesBody: Bool { get }
+  /// Whether all that was given has been sent.
+  var hasSentAll: Bool { get }
+  /// Sends more of the request's body, framed as the target's protocol wants it.
+  func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool)
+  /// The client takes more of the answer.
+  func resumeReading()
+  /// The client is gone, or its answer is another: the exchange no longer belongs to this.
+  func abandon()
+}
