@@ -57,7 +57,9 @@ public struct EdgeServer: Sendable {
   ) async throws {
     let logger = logger
     let (accepted, continuation) = AsyncStream.makeStream(of: Child.Value.self)
-    let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    let loops = MultiThreadedEventLoopGroup.singleton
+    let executors = LoopExecutors(loops)
+    let bootstrap = ServerBootstrap(group: loops)
       .serverChannelOption(.backlog, value: Self.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.socketOption(.init(rawValue: CInt(TCP_NODELAY))), value: 1)
@@ -78,7 +80,9 @@ public struct EdgeServer: Sendable {
       await onBound(Self.url(server.localAddress))
       await withDiscardingTaskGroup { group in
         for await connection in accepted {
-          group.addTask { await child.handle(value: connection, logger: logger) }
+          group.addTask(executorPreference: executors[connection.channel]) {
+            await child.handle(value: connection, logger: logger)
+          }
         }
       }
       try await server.closeFuture.get()
