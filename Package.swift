@@ -119,7 +119,8 @@ let package = Package(
   ],
   targets: [
     // Pure: no files, sockets, clock or environment.
-    module("AWSCore", "Pure/AWSCore"),
+    .target(name: "CChecksum", path: "Sources/Pure/CChecksum"),
+    module("AWSCore", "Pure/AWSCore", ["CChecksum"]),
     module("AWSWire", "Pure/AWSWire", ["AWSCore"]),
     module("SigV4", "Pure/SigV4", ["AWSCore", crypto]),
     module("Policy", "Pure/Policy", ["AWSCore"]),
@@ -200,7 +201,7 @@ let package = Package(
     tests("ArchitectureTests", []),
     tests("AWSCoreTests", ["AWSCore"]),
     tests("AWSWireTests", ["AWSCore", "AWSWire"] + models.map { .byName(name: "\($0)Model") }, exclude: ["Golden"]),
-    tests("SigV4Tests", ["SigV4"]),
+    tests("SigV4Tests", ["AWSCore", "SigV4"]),
     tests("PolicyTests", ["Policy"]),
     tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),

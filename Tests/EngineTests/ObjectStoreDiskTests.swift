@@ -1,4 +1,4 @@
-// What the engines' stores stand on: checksums, and the group committer.
+// What the engines' stores stand on: the group committer.
 
 import Disk
 import Foundation
@@ -6,22 +6,6 @@ import GRDB
 import Testing
 
 @Suite("The disk's tools") struct DiskTests {
-  @Test("CRC-32C has its published check values, in one piece and in many")
-  func crc() {
-    func value(_ bytes: [UInt8], pieces: Int) -> UInt32 {
-      var crc = CRC32C()
-      for start in stride(from: 0, to: bytes.count, by: pieces) {
-        bytes[start..<min(bytes.count, start + pieces)].withUnsafeBytes { crc.update($0) }
-      }
-      return crc.value
-    }
-    for pieces in [1, 3, 8, 100] {
-      #expect(value(Array("123456789".utf8), pieces: pieces) == 0xe306_9283)
-      #expect(value([UInt8](repeating: 0, count: 32), pieces: pieces) == 0x8a91_36aa)
-      #expect(value(Array(0..<32), pieces: pieces) == 0x46dd_794e)
-    }
-  }
-
   private struct Refused: Error {}
 
   @Test("an operation that fails, even half-way, leaves nothing of itself and does not hurt its batch")

@@ -37,7 +37,7 @@ struct DynamicDecoder {
     case (.boolean, .boolean(let flag)): return .boolean(flag)
     case (.blob, .bytes(let bytes)): return .blob(bytes)
     case (.blob, .string(let text)):
-      if let bytes = Base64.decode(text.utf8) { return .blob(bytes) }
+      if let bytes = Base64.decodeLenient(text) { return .blob(bytes) }
     case (.timestamp, .timestamp(let time)): return .timestamp(time)
     case (.timestamp, .integer(let seconds)): return .timestamp(Timestamp(seconds: Double(seconds)))
     case (.timestamp, .double(let seconds)): return .timestamp(Timestamp(seconds: seconds))

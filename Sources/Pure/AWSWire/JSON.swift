@@ -1,5 +1,7 @@
 // JSON (RFC 8259) on bytes: a bounded reader and a writer.
 
+import AWSCore
+
 /// Why a JSON document was refused, and at which byte.
 public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
   public var message: String
@@ -32,7 +34,7 @@ public enum JSON {
     case .string(let value): string(value, to: &out)
     case .bytes(let value):
       out.append(UInt8(ascii: "\""))
-      out.append(contentsOf: Base64.encode(value))
+      out.append(contentsOf: Base64.encodeBytes(value))
       out.append(UInt8(ascii: "\""))
     case .timestamp(let value): number(value.seconds, to: &out)
     case .array(let values):

@@ -111,7 +111,7 @@ struct JSONShapeWriter {
     case .boolean(let flag): out.append(contentsOf: (flag ? "true" : "false").utf8)
     case .blob(let bytes):
       out.append(UInt8(ascii: "\""))
-      out.append(contentsOf: Base64.encode(bytes))
+      out.append(contentsOf: Base64.encodeBytes(bytes))
       out.append(UInt8(ascii: "\""))
     case .timestamp(let time):
       let format = format ?? shape.timestampFormat ?? .unixTimestamp

@@ -1,5 +1,7 @@
 // What the model leaves out about S3's XML: the names of the root elements, which older clients look at.
 
+import AWSCore
+
 enum S3XML {
   private static let roots = [
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",
@@ -33,5 +35,5 @@ enum S3XML {
   }
 
   /// The second id of a request, which S3's answers carry: made from the first.
-  static func hostID(_ requestID: String) -> String { Base64.text(Array("castle/\(requestID)".utf8)) }
+  static func hostID(_ requestID: String) -> String { Base64.encode(Array("castle/\(requestID)".utf8)) }
 }

@@ -21,7 +21,7 @@ enum ScalarText {
       case "false", "False", "FALSE": return .boolean(false)
       default: return nil
       }
-    case .blob: return Base64.decode(text.utf8).map(WireValue.blob)
+    case .blob: return Base64.decodeLenient(text).map(WireValue.blob)
     case .timestamp: return timestamp(trimmed(text)).map(WireValue.timestamp)
     case .structure, .list, .map: return nil
     }
@@ -49,7 +49,7 @@ enum ScalarText {
     case .integer(let value): return String(value)
     case .double(let value): return double(value)
     case .boolean(let value): return value ? "true" : "false"
-    case .blob(let value): return Base64.text(value)
+    case .blob(let value): return Base64.encode(value)
     case .timestamp(let value): return timestamp(value, format)
     case .list, .map, .structure: return ""
     }

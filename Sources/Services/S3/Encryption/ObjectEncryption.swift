@@ -6,7 +6,6 @@ import KMSModel
 import ObjectStore
 import S3Model
 import ServiceKit
-import SigV4
 import Store
 
 extension S3Service {

@@ -1,7 +1,6 @@
 // The opaque tokens of lists.
 
 import AWSCore
-import SigV4
 
 /// A continuation token: base64 of the place where the list goes on.
 enum ListToken {

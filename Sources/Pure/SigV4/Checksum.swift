@@ -1,5 +1,6 @@
 // The checksums that S3 takes with an object, as one incremental type.
 
+import AWSCore
 import Crypto
 
 /// S3's `ChecksumAlgorithm`.
