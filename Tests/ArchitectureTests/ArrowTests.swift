@@ -40,7 +40,7 @@ struct ArrowTests {
   @Test("services see models, ServiceKit, Store, engines and what is pure, and nothing above or beside")
   func servicesLookDown() {
     let allowed = house.moduleNames(in: "Sources/Models", "Sources/Pure", "Sources/Engines")
-      .union(["ServiceKit", "Store", "Supervisor", "Disk", "CLinux"])
+      .union(["ServiceKit", "Store", "Supervisor"])
     expectNone(strays(in: house.files(in: "Sources/Services"), allowed: allowed), "Services look down only")
     let banned: Set = [
       "GRDB", "HummingbirdCore", "Hummingbird", "NIOPosix", "NIOHTTP1", "AsyncHTTPClient", "ArgumentParser",

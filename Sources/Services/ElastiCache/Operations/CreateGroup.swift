@@ -84,7 +84,7 @@ extension ElastiCacheService {
       let asked = input.preferredCacheClusterAZs ?? []
       let zone = number <= asked.count ? asked[number - 1] : zones.isEmpty ? "" : zones[(number - 1) % zones.count]
       nodes.append(
-        .init(id: name, address: address, port: try ListenPort.choose(address, preferred: port), zone: zone))
+        .init(id: name, address: address, port: try FreePort.on(address, preferring: port), zone: zone))
     }
     let window = input.preferredMaintenanceWindow?.lowercased() ?? "sun:05:00-sun:06:00"
     return GroupRecord(

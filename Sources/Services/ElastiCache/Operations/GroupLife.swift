@@ -5,6 +5,7 @@ import AWSWire
 import ElastiCacheModel
 import ServiceKit
 import Store
+import Supervisor
 
 extension ElastiCacheService {
   private func change(
@@ -163,7 +164,7 @@ extension ElastiCacheService {
         "ElastiCache: keeping the primary cluster of a deleted group (RetainPrimaryCluster)")
     }
     let name = input.finalSnapshotIdentifier?.lowercased()
-    let root = reconciler.root
+    let files = reconciler.snapshots
     let group = try await change(input.replicationGroupId, call) { group, seen, tx in
       guard group.wanted != .deleted else {
         throw CacheError.groupState(
@@ -177,7 +178,7 @@ extension ElastiCacheService {
           SnapshotRecord(
             name: name, arn: call.arn("elasticache", "snapshot:\(name)"), group: group.id, created: call.now,
             status: "creating", engineVersion: group.engineVersion, nodeType: group.nodeType, port: group.port,
-            folder: SnapshotFiles.folder(root: root, account: call.account, region: call.region, id: name)),
+            folder: files.folder(account: call.account, region: call.region, id: name)),
           call.scope)
       }
       group.finalSnapshot = name

@@ -18,6 +18,7 @@ actor GroupKeeper {
   let supervisor: Supervisor
   let board: EndpointBoard
   let root: String
+  let snapshots: SnapshotFiles
   var store: Store { environment.store }
   var logger: Logger { environment.logger }
 
@@ -40,7 +41,7 @@ actor GroupKeeper {
 
   init(
     _ id: String, arn: String, scope: Scope, environment: ServiceEnvironment, supervisor: Supervisor,
-    board: EndpointBoard, root: String
+    board: EndpointBoard, root: String, snapshots: SnapshotFiles
   ) {
     self.id = id
     self.arn = arn
@@ -49,6 +50,7 @@ actor GroupKeeper {
     self.supervisor = supervisor
     self.board = board
     self.root = root
+    self.snapshots = snapshots
     (wakeups, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -314,8 +316,8 @@ actor GroupKeeper {
       let path = "\(root)/\(group.resourceID)/\(primary)"
       if await BlockingQueue("elasticache-snapshot").run({ PrivateFiles.exists(path) }) { source = path }
     }
-    if let folder = snapshot?.folder {
-      try await SnapshotFiles.copy(source, to: folder, id: name, supervisor: supervisor, root: root)
+    if let source, let folder = snapshot?.folder {
+      try await snapshots.copy(source, to: folder, supervisor: supervisor)
     }
     let hasData = source != nil
     try await change(SnapshotRecord.self, name) {

@@ -15,6 +15,7 @@ actor Reconciler {
   let board: EndpointBoard
   /// The directory of all data; Redis's user must be able to pass it.
   nonisolated let root: String
+  nonisolated let snapshots: SnapshotFiles
   private let gate: GateController
   private var keepers: [String: (keeper: GroupKeeper, task: Task<Void, Never>)] = [:]
   private var isRunning = false
@@ -26,6 +27,8 @@ actor Reconciler {
     self.supervisor = supervisor
     self.gate = gate
     root = environment.directory + "/elasticache"
+    // A node's configuration holds tokens, and another node gets one of its own.
+    snapshots = SnapshotFiles("elasticache", root: root, leavingOut: ["redis.conf"])
     board = EndpointBoard(gate: gate, logger: environment.logger)
   }
 
@@ -86,7 +89,7 @@ actor Reconciler {
     for (scope, group) in groups where keepers[group.arn] == nil {
       let keeper = GroupKeeper(
         group.id, arn: group.arn, scope: scope, environment: environment, supervisor: supervisor, board: board,
-        root: root)
+        root: root, snapshots: snapshots)
       let task = Task {
         await keeper.run()
         await self.ended(group.arn, keeper)

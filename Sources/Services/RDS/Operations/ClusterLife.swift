@@ -5,6 +5,7 @@ import AWSWire
 import RDSModel
 import ServiceKit
 import Store
+import Supervisor
 
 extension RDSService {
   /// Changes a cluster in one transaction and answers with it.
@@ -85,7 +86,7 @@ extension RDSService {
     let name = try input.finalDBSnapshotIdentifier.map {
       try Identifier.check($0, "FinalDBSnapshotIdentifier", max: 255)
     }
-    let root = reconciler.root
+    let files = reconciler.snapshots
     let cluster = try await change(input.dbClusterIdentifier, call) { cluster, facts, tx in
       guard cluster.wanted != .deleted else { throw RDSError.notAvailable(cluster.id, facts.status) }
       guard !cluster.settings.deletionProtection else {
@@ -99,7 +100,7 @@ extension RDSService {
           throw RDSError.notAvailable(cluster.id, facts.status)
         }
         if try tx.get(SnapshotRecord.self, call.scope, name) != nil { throw RDSError.snapshotExists(name) }
-        try tx.put(Self.snapshot(name, of: cluster, root: root, call), call.scope)
+        try tx.put(Self.snapshot(name, of: cluster, files, call), call.scope)
       }
       cluster.finalSnapshot = name
       cluster.failover = nil
@@ -109,15 +110,15 @@ extension RDSService {
     return .make { $0.dbCluster = cluster }
   }
 
-  private static func snapshot(_ name: String, of cluster: ClusterRecord, root: String, _ call: CallContext)
-    -> SnapshotRecord
-  {
+  private static func snapshot(
+    _ name: String, of cluster: ClusterRecord, _ files: SnapshotFiles, _ call: CallContext
+  ) -> SnapshotRecord {
     SnapshotRecord(
       id: name, arn: call.arn("rds", "cluster-snapshot:\(name)"), cluster: cluster.id,
       clusterResourceID: cluster.resourceID, clusterCreated: cluster.created, created: call.now, status: "creating",
       engineVersion: cluster.engineVersion, masterUsername: cluster.masterUsername, port: cluster.port,
       zones: cluster.zones, vpc: cluster.vpc, storageEncrypted: cluster.storageEncrypted, kmsKey: cluster.kmsKey,
-      folder: SnapshotFiles.folder(root: root, account: call.account, region: call.region, id: name),
+      folder: files.folder(account: call.account, region: call.region, id: name),
       tags: cluster.settings.copyTagsToSnapshot ? cluster.tags : [:])
   }
 }

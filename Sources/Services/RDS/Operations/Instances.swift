@@ -5,6 +5,7 @@ import AWSWire
 import RDSModel
 import ServiceKit
 import Store
+import Supervisor
 
 extension RDSService {
   func createInstance(
@@ -20,7 +21,7 @@ extension RDSService {
     }
     let arn = call.arn("rds", "db:\(id)")
     let address = try await environment.addresses.address(for: arn)
-    let port = try ListenPort.choose(address, preferred: known.cluster.port)
+    let port = try FreePort.on(address, preferring: known.cluster.port)
     let resource = "db-\(call.ids.upperAlphanumeric(26))"
     let (instance, facts, group) = try await store.write { tx in
       let facts = try Self.facts(clusterID, call.scope, tx)

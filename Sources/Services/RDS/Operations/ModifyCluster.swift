@@ -5,6 +5,7 @@ import AWSWire
 import RDSModel
 import ServiceKit
 import Store
+import Supervisor
 
 extension RDSService {
   func modifyCluster(
@@ -41,7 +42,7 @@ extension RDSService {
         try tx.put(cluster, call.scope)
         if input.port != nil {
           for var instance in now.instances {
-            instance.port = try ListenPort.choose(instance.address, preferred: cluster.port)
+            instance.port = try FreePort.on(instance.address, preferring: cluster.port)
             try tx.put(instance, call.scope)
           }
         }

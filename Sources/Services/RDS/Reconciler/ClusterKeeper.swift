@@ -16,6 +16,7 @@ actor ClusterKeeper {
   let supervisor: Supervisor
   let board: EndpointBoard
   let root: String
+  let snapshots: SnapshotFiles
   var store: Store { environment.store }
   var logger: Logger { environment.logger }
 
@@ -38,7 +39,7 @@ actor ClusterKeeper {
 
   init(
     _ id: String, arn: String, scope: Scope, environment: ServiceEnvironment, supervisor: Supervisor,
-    board: EndpointBoard, root: String
+    board: EndpointBoard, root: String, snapshots: SnapshotFiles
   ) {
     self.id = id
     self.arn = arn
@@ -47,6 +48,7 @@ actor ClusterKeeper {
     self.supervisor = supervisor
     self.board = board
     self.root = root
+    self.snapshots = snapshots
     (wakeups, bell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -358,8 +360,8 @@ actor ClusterKeeper {
     let snapshot = try await store.get(SnapshotRecord.self, scope, name)
     var source: String?
     if let writer = await engine?.state.writer { source = "\(root)/\(cluster.resourceID)/\(writer)/data" }
-    if let snapshot, let folder = snapshot.folder {
-      try await SnapshotFiles.copy(source, to: folder, id: snapshot.arn, supervisor: supervisor, root: root)
+    if let source, let folder = snapshot?.folder {
+      try await snapshots.copy(source, to: folder, supervisor: supervisor)
     }
     let hasData = source != nil
     try await change(SnapshotRecord.self, name) {

@@ -15,6 +15,7 @@ actor Reconciler {
   let board: EndpointBoard
   /// The directory of all data; PostgreSQL's user must be able to pass it.
   nonisolated let root: String
+  nonisolated let snapshots: SnapshotFiles
   private let gate: GateController
   private var keepers: [String: (keeper: ClusterKeeper, task: Task<Void, Never>)] = [:]
   private var isRunning = false
@@ -26,6 +27,7 @@ actor Reconciler {
     self.supervisor = supervisor
     self.gate = gate
     root = environment.directory + "/rds"
+    snapshots = SnapshotFiles("rds", root: root)
     board = EndpointBoard(gate: gate, logger: environment.logger)
   }
 
@@ -88,7 +90,7 @@ actor Reconciler {
     for (scope, cluster) in clusters where keepers[cluster.arn] == nil {
       let keeper = ClusterKeeper(
         cluster.id, arn: cluster.arn, scope: scope, environment: environment, supervisor: supervisor, board: board,
-        root: root)
+        root: root, snapshots: snapshots)
       let task = Task {
         await keeper.run()
         await self.ended(cluster.arn, keeper)
