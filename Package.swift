@@ -79,10 +79,11 @@ let services: [Target] = [
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
-  service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "GateProtocol", "Supervisor"]),
+  service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
-  service("RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "GateProtocol", "Supervisor"]),
+  service(
+    "RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("Route53", calls: ["ELBv2"]),
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
@@ -138,6 +139,7 @@ let package = Package(
     module("Disk", "Platform/Disk", [grdb]),
     module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
+    module("EngineKit", "Platform/EngineKit", ["ServiceKit", "Store", "Supervisor", logging]),
     module(
       "Edge", "Platform/Edge",
       [

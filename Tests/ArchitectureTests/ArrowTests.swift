@@ -37,10 +37,10 @@ struct ArrowTests {
     expectNone(offenders, "A service reaches another one through CallContext.invoke and its model")
   }
 
-  @Test("services see models, ServiceKit, Store, engines and what is pure, and nothing above or beside")
+  @Test("services see models, ServiceKit, EngineKit, Store, engines and what is pure, and nothing above or beside")
   func servicesLookDown() {
     let allowed = house.moduleNames(in: "Sources/Models", "Sources/Pure", "Sources/Engines")
-      .union(["ServiceKit", "Store", "Supervisor"])
+      .union(["ServiceKit", "Store", "Supervisor", "EngineKit"])
     expectNone(strays(in: house.files(in: "Sources/Services"), allowed: allowed), "Services look down only")
     let banned: Set = [
       "GRDB", "HummingbirdCore", "Hummingbird", "NIOPosix", "NIOHTTP1", "AsyncHTTPClient", "ArgumentParser",

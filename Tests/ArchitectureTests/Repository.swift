@@ -53,7 +53,7 @@ struct Repository: Sendable {
     for match in manifest.matches(of: /name: "([\w-]+)",[^"]*(?:dependencies: \[[^\]]*\],\s*)?path: "([^"\\]+)"/) {
       result[String(match.1)] = String(match.2)
     }
-    for match in manifest.matches(of: /[^\w]service\("(\w+)"/) {
+    for match in manifest.matches(of: /[^\w]service\(\s*"(\w+)"/) {
       result["\(match.1)Service"] = "Sources/Services/\(match.1)"
     }
     if let list = manifest.firstMatch(of: /let models = \[([^\]]*)\]/) {

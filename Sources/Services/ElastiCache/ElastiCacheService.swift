@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import ElastiCacheModel
+import EngineKit
 import GateProtocol
 import ServiceKit
 import Store
@@ -19,7 +20,7 @@ public final class ElastiCacheService: AWSService {
   ///   - gate: serves the groups' endpoints, as its part `elasticache`.
   public init(_ environment: ServiceEnvironment, supervisor: Supervisor, gate: GateController) {
     self.environment = environment
-    reconciler = Reconciler(environment, supervisor: supervisor, gate: gate)
+    reconciler = Reconciler(Groups(environment, supervisor: supervisor, gate: gate))
   }
 
   public static var collections: [any Record.Type] {

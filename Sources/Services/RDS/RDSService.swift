@@ -2,6 +2,7 @@
 
 import AWSCore
 import AWSWire
+import EngineKit
 import GateProtocol
 import PostgresEngine
 import RDSModel
@@ -20,7 +21,7 @@ public final class RDSService: AWSService {
   ///   - gate: serves the clusters' endpoints, as its part `rds`.
   public init(_ environment: ServiceEnvironment, supervisor: Supervisor, gate: GateController) {
     self.environment = environment
-    reconciler = Reconciler(environment, supervisor: supervisor, gate: gate)
+    reconciler = Reconciler(Clusters(environment, supervisor: supervisor, gate: gate))
   }
 
   public static var collections: [any Record.Type] {

@@ -119,7 +119,7 @@ import Testing
         #expect(try await sql(third, known, "SELECT 1") == "1")
         try await third.rds.removeEverything()
         #expect(try await third.run(RDS.describeDBClusters).dbClusters?.isEmpty == true)
-        #expect(!FileManager.default.fileExists(atPath: third.rds.reconciler.root))
+        #expect(!FileManager.default.fileExists(atPath: third.rds.reconciler.family.root))
       }
     }
   }

@@ -14,8 +14,8 @@ extension ElastiCacheService {
 
   /// Where a group's endpoints listen: as wanted, unless the Gate had to take something else.
   func endpoints(_ group: GroupRecord) async -> EndpointAddresses {
-    let primary = await reconciler.board.binding(Endpoints.primaryID(group.arn))
-    let reader = await reconciler.board.binding(Endpoints.readerID(group.arn))
+    let primary = await reconciler.family.board.binding(Endpoints.primaryID(group.arn))
+    let reader = await reconciler.family.board.binding(Endpoints.readerID(group.arn))
     return (primary ?? (group.primaryAddress, group.port), reader ?? (group.readerAddress, group.port))
   }
 

@@ -164,7 +164,7 @@ extension ElastiCacheService {
         "ElastiCache: keeping the primary cluster of a deleted group (RetainPrimaryCluster)")
     }
     let name = input.finalSnapshotIdentifier?.lowercased()
-    let files = reconciler.snapshots
+    let files = reconciler.family.snapshots
     let group = try await change(input.replicationGroupId, call) { group, seen, tx in
       guard group.wanted != .deleted else {
         throw CacheError.groupState(

@@ -49,7 +49,7 @@ extension ElastiCacheService {
 
   /// Looks again at each change until `look` has an answer.
   func waitFor<T>(_ look: () async throws -> T?) async throws -> T {
-    let changes = store.changes(in: Reconciler.watched.union([ObservedRecord.collection]))
+    let changes = store.changes(in: reconciler.family.watched.union([ObservedRecord.collection]))
     var next = changes.makeAsyncIterator()
     while true {
       if let found = try await look() { return found }

@@ -1,11 +1,12 @@
 // What was last seen of a group's servers. Kept, so that a control plane that starts knows where the endpoints point
 // before it has looked.
 
+import EngineKit
 import RedisEngine
 import Store
 
 /// The observed state of a replication group.
-struct ObservedRecord: Record, Hashable {
+struct ObservedRecord: ObservedGroupRecord {
   static let collection = "elasticache.observed"
   var recordID: String { group }
 
@@ -49,10 +50,20 @@ struct ObservedRecord: Record, Hashable {
     if state.isSettled { wasSettled = true }
   }
 
+  mutating func noteStopped() {
+    for name in nodes.keys { nodes[name]?.status = RedisGroup.Status.stopped.rawValue }
+  }
+
   var availablePrimary: Node? { nodes.values.first { $0.isPrimary && $0.isAvailable } }
   /// By name, so that the order is always the same.
   var availableReplicas: [(name: String, node: Node)] {
     nodes.filter { !$0.value.isPrimary && $0.value.isAvailable }.sorted { $0.key < $1.key }
       .map { (name: $0.key, node: $0.value) }
+  }
+}
+
+extension ObservedRecord {
+  init(group: String, resourceID: String) {
+    self.init(group: group, resourceID: resourceID, isOpen: false)
   }
 }

@@ -86,7 +86,7 @@ extension RDSService {
     let name = try input.finalDBSnapshotIdentifier.map {
       try Identifier.check($0, "FinalDBSnapshotIdentifier", max: 255)
     }
-    let files = reconciler.snapshots
+    let files = reconciler.family.snapshots
     let cluster = try await change(input.dbClusterIdentifier, call) { cluster, facts, tx in
       guard cluster.wanted != .deleted else { throw RDSError.notAvailable(cluster.id, facts.status) }
       guard !cluster.settings.deletionProtection else {

@@ -33,8 +33,8 @@ extension RDSService {
 
   /// Where a cluster's endpoints listen: as wanted, unless the Gate had to take something else.
   func endpoints(_ cluster: ClusterRecord) async -> (writer: (address: String, port: Int), reader: String) {
-    let writer = await reconciler.board.binding(Endpoints.writerID(cluster.arn))
-    let reader = await reconciler.board.binding(Endpoints.readerID(cluster.arn))
+    let writer = await reconciler.family.board.binding(Endpoints.writerID(cluster.arn))
+    let reader = await reconciler.family.board.binding(Endpoints.readerID(cluster.arn))
     return (writer ?? (cluster.writerAddress, cluster.port), reader?.address ?? cluster.readerAddress)
   }
 

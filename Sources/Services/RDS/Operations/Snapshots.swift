@@ -67,7 +67,7 @@ extension RDSService {
       try tx.delete(SnapshotRecord.self, call.scope, snapshot.id)
       return snapshot
     }
-    if let folder = snapshot.folder { try await reconciler.snapshots.remove(folder) }
+    if let folder = snapshot.folder { try await reconciler.family.snapshots.remove(folder) }
     return .make {
       $0.dbClusterSnapshot = Self.wire(snapshot)
       $0.dbClusterSnapshot?.status = "deleted"

@@ -1,11 +1,12 @@
 // What was last seen of a cluster's servers. Kept, so that a control plane that starts knows where the endpoints point
 // before it has looked.
 
+import EngineKit
 import PostgresEngine
 import Store
 
 /// The observed state of a cluster.
-struct ObservedRecord: Record, Hashable {
+struct ObservedRecord: ObservedGroupRecord {
   static let collection = "rds.observed"
   var recordID: String { cluster }
 
@@ -49,6 +50,10 @@ struct ObservedRecord: Record, Hashable {
     instances = seen
   }
 
+  mutating func noteStopped() {
+    for name in instances.keys { instances[name]?.status = PostgresCluster.Status.stopped.rawValue }
+  }
+
   /// Whether no server runs.
   var isStopped: Bool { instances.values.allSatisfy { $0.status == PostgresCluster.Status.stopped.rawValue } }
   var availableWriter: Instance? { instances.values.first { $0.isWriter && $0.isAvailable } }
@@ -56,5 +61,11 @@ struct ObservedRecord: Record, Hashable {
   var availableReaders: [(name: String, instance: Instance)] {
     instances.filter { !$0.value.isWriter && $0.value.isAvailable }.sorted { $0.key < $1.key }
       .map { (name: $0.key, instance: $0.value) }
+  }
+}
+
+extension ObservedRecord {
+  init(group: String, resourceID: String) {
+    self.init(cluster: group, resourceID: resourceID)
   }
 }
