@@ -137,7 +137,7 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
     module("Disk", "Platform/Disk", [grdb]),
-    module("Store", "Platform/Store", ["AWSCore", grdb, crypto, logging]),
+    module("Store", "Platform/Store", ["AWSCore", "Disk", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
     module("EngineKit", "Platform/EngineKit", ["ServiceKit", "Store", "Supervisor", logging]),
     module(

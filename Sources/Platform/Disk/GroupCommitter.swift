@@ -6,6 +6,23 @@ import GRDB
 /// answers all of it after the commit. With `synchronous = FULL` what was answered is durable, and a hundred
 /// concurrent writers pay for one fsync.
 public final class GroupCommitter: Sendable {
+  /// How the operations of one group are kept from hurting each other.
+  public enum Isolation: Sendable {
+    /// They run one after the other with nothing between them. When one fails half-way, or the commit fails, the group
+    /// is taken apart and each runs again alone. The quickest where failures are rare; bodies may run twice.
+    case takenApart
+    /// Each runs in a savepoint, so one that fails undoes itself. Bodies run once; a commit that fails fails them all.
+    case savepoints
+  }
+
+  /// What an owner does about its commits, on the thread of the committer.
+  public protocol Witness: Sendable {
+    /// The operations of a group have run; it is committed next.
+    func willCommit()
+    /// The group is durable, or lost. Nobody has been answered yet.
+    func didCommit(_ isDurable: Bool)
+  }
+
   private struct Operation {
     /// Runs in the transaction; what it throws is kept for `finish`.
     let perform: (Database) -> (any Error)?
@@ -17,9 +34,12 @@ public final class GroupCommitter: Sendable {
   /// `@unchecked Sendable`: touched only under `condition`'s lock.
   private final class Queue: @unchecked Sendable {
     let condition = Condition()
+    private let groupMax: Int
     private var waiting: [Operation] = []
     private var earliest = UInt64.max
     private var closed = false
+
+    init(groupMax: Int) { self.groupMax = groupMax }
 
     /// False when the committer is closed.
     func push(_ operation: Operation) -> Bool {
@@ -39,7 +59,7 @@ public final class GroupCommitter: Sendable {
       }
     }
 
-    /// Everything that waits, once the earliest deadline is there; nil when closed and empty.
+    /// What waits, once the earliest deadline is there; nil when closed and empty.
     func take() -> [Operation]? {
       condition.withLock {
         while true {
@@ -49,11 +69,10 @@ public final class GroupCommitter: Sendable {
           } else if !closed, earliest > Condition.now {
             condition.wait(until: earliest)
           } else {
-            defer {
-              waiting = []
-              earliest = .max
-            }
-            return waiting
+            let group = Array(waiting.prefix(groupMax))
+            waiting.removeFirst(group.count)
+            earliest = waiting.lazy.map(\.deadline).min() ?? .max
+            return group
           }
         }
       }
@@ -66,13 +85,24 @@ public final class GroupCommitter: Sendable {
   /// The committer was closed before the operation could run.
   public struct Closed: Error, Sendable {}
 
-  private let queue = Queue()
+  /// The transaction ended before its commit: a full disk and I/O errors make SQLite roll all of it back, and a body
+  /// may have ended it. Nothing of the group was stored.
+  public struct RolledBack: Error, Sendable {}
 
-  /// - Parameter pool: only this object may write through it from now on.
-  public init(_ pool: DatabasePool) {
-    let queue = queue
+  private let queue: Queue
+  private let isolation: Isolation
+
+  /// - Parameters:
+  ///   - pool: only this object may write through it from now on.
+  ///   - groupMax: at most so many operations share a commit, so that the first does not wait for ever.
+  public init(
+    _ pool: DatabasePool, isolation: Isolation = .takenApart, groupMax: Int = .max, witness: (any Witness)? = nil
+  ) {
+    let queue = Queue(groupMax: groupMax)
+    self.queue = queue
+    self.isolation = isolation
     startThread {
-      while let batch = queue.take() { Self.commit(batch, pool) }
+      while let group = queue.take() { Self.commit(group, pool, isolation, witness) }
     }
   }
 
@@ -81,20 +111,22 @@ public final class GroupCommitter: Sendable {
   /// Runs what waits, then ends the thread; later calls throw ``Closed``.
   public func close() { queue.close() }
 
-  /// Runs `body` in a transaction, together with others; returns when it is durable.
+  /// Runs `body` in a transaction, together with others; returns when it is durable. When it throws, nothing of it
+  /// remains.
   ///
-  /// `body` may run twice (when another one in its batch failed half-way), so it must change nothing but the
-  /// database. When it throws, nothing of it remains.
+  /// Where groups are ``Isolation/takenApart`` it may run twice, so it must change nothing but the database.
   /// - Parameter delay: how long the commit may wait for company, in milliseconds.
+  /// - Throws: what `body` throws, ``Closed``, ``RolledBack``, or `DatabaseError` when the commit failed.
   public func commit<T: Sendable>(
     delay milliseconds: Int = 0, _ body: @escaping @Sendable (Database) throws -> T
   ) async throws -> T {
     try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
       let outcome = Outcome<T>()
+      let isolation = isolation
       let accepted = queue.push(
         Operation(
           perform: { db in
-            let result = Result { try body(db) }
+            let result = Result { isolation == .savepoints ? try Self.savepoint(db, body) : try body(db) }
             outcome.result = result
             if case .failure(let error) = result { return error }
             return nil
@@ -110,38 +142,48 @@ public final class GroupCommitter: Sendable {
     }
   }
 
-  /// An operation wrote something and then failed: the batch has to be taken apart.
-  private struct HalfDone: Error {}
+  private static func savepoint<T>(_ db: Database, _ body: (Database) throws -> T) throws -> T {
+    var value: T?
+    try db.inSavepoint {
+      value = try body(db)
+      return .commit
+    }
+    guard let value else { throw RolledBack() }
+    return value
+  }
 
-  private static func commit(_ batch: [Operation], _ pool: DatabasePool) {
-    if batch.count == 1 { return commitAlone(batch[0], pool) }
-    do {
-      try pool.writeWithoutTransaction { db in
-        try db.inTransaction(.immediate) {
-          for operation in batch {
-            let before = db.totalChangesCount
-            if operation.perform(db) != nil, db.totalChangesCount != before { throw HalfDone() }
-          }
-          return .commit
-        }
-      }
-      for operation in batch { operation.finish(nil) }
-    } catch {
-      for operation in batch { commitAlone(operation, pool) }
+  // MARK: - On the thread
+
+  private static func commit(
+    _ group: [Operation], _ pool: DatabasePool, _ isolation: Isolation, _ witness: (any Witness)?
+  ) {
+    var failure: (any Error)?
+    do { try transact(group, pool, isolation, witness) } catch { failure = error }
+    witness?.didCommit(failure == nil)
+    if failure != nil, isolation == .takenApart, group.count > 1 {
+      for operation in group { commit([operation], pool, isolation, witness) }
+    } else {
+      for operation in group { operation.finish(failure) }
     }
   }
 
-  private static func commitAlone(_ operation: Operation, _ pool: DatabasePool) {
-    do {
-      try pool.writeWithoutTransaction { db in
-        try db.inTransaction(.immediate) {
-          if let error = operation.perform(db) { throw error }
-          return .commit
+  /// One transaction with all of a group.
+  private static func transact(
+    _ group: [Operation], _ pool: DatabasePool, _ isolation: Isolation, _ witness: (any Witness)?
+  ) throws {
+    try pool.writeWithoutTransaction { db in
+      try db.inTransaction(.immediate) {
+        for operation in group {
+          let before = db.totalChangesCount
+          let failure = operation.perform(db)
+          let isAlone = group.count == 1
+          guard db.isInsideTransaction else { throw isAlone ? failure ?? RolledBack() : RolledBack() }
+          // What it wrote before it failed must not be committed with the others.
+          if isolation == .takenApart, let failure, isAlone || db.totalChangesCount != before { throw failure }
         }
+        witness?.willCommit()
+        return .commit
       }
-      operation.finish(nil)
-    } catch {
-      operation.finish(error)
     }
   }
 }

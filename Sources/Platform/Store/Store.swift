@@ -1,5 +1,6 @@
 // The control plane's state: one SQLite file, one writer with group commit, many readers, a cache of documents.
 
+import Disk
 import Dispatch
 import FoundationEssentials
 import GRDB
@@ -18,12 +19,15 @@ public final class Store: Sendable {
   private let collections: Collections
   private let cache: RecordCache
   private let hub: ChangeHub
-  private let queue: WriteQueue
+  private let aftermath: Aftermath
+  private let committer: GroupCommitter
   private let revision: Atomic<Int64>
   private let lock: Mutex<DirectoryLock?>
 
   /// How many readers may be at work at the same time.
   private static let readersMax = 4
+  /// At most so many writes share a commit, so that the first does not wait for ever.
+  private static let groupMax = 256
   /// How long, in seconds, another program that looks into the file (a backup, the sqlite3 shell) may hold it up.
   private static let busySecondsMax = 5.0
   /// How many bits of a revision count within a session.
@@ -67,7 +71,8 @@ public final class Store: Sendable {
     self.sealer = sealer
     cache = RecordCache(costMax: cacheBytesMax)
     hub = ChangeHub()
-    queue = WriteQueue(pool: pool, cache: cache, changes: hub)
+    aftermath = Aftermath(cache: cache, changes: hub)
+    committer = GroupCommitter(pool, isolation: .savepoints, groupMax: Self.groupMax, witness: aftermath)
     revision = Atomic(session << Self.revisionBits)
     self.lock = Mutex(lock)
   }
@@ -81,26 +86,15 @@ public final class Store: Sendable {
   /// - Throws: what `body` throws, or `DatabaseError`/`StoreError` when the commit failed: then nothing was stored.
   @discardableResult
   public func write<T: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { (caller: CheckedContinuation<T, any Error>) in
-      let run: @Sendable (Database) -> WriteQueue.Outcome = { db in
-        var touched = Touched()
-        let result = Result {
-          var value: T?
-          try db.inSavepoint {
-            let transaction = self.transaction(db)
-            value = try body(transaction)
-            touched = transaction.touched
-            return .commit
-          }
-          guard let value else { throw StoreError(.transactionAborted, "The transaction ended early.") }
-          return value
-        }
-        if case .failure = result { touched = Touched() }
-        return WriteQueue.Outcome(touched: touched) { failure in
-          if let failure { caller.resume(throwing: failure) } else { caller.resume(with: result) }
-        }
+    do {
+      return try await committer.commit { db in
+        let transaction = self.transaction(db)
+        let value = try body(transaction)
+        self.aftermath.note(transaction.touched)
+        return value
       }
-      queue.enqueue(WriteQueue.Job(run: run) { caller.resume(throwing: $0) })
+    } catch is GroupCommitter.RolledBack {
+      throw StoreError(.transactionAborted, "SQLite rolled back the transaction; nothing of it was stored.")
     }
   }
 
@@ -172,6 +166,7 @@ public final class Store: Sendable {
   /// Ends the streams, waits for writes already asked for, and closes the file. Later reads and writes fail.
   public func close() async throws {
     try await write { _ in }
+    committer.close()
     hub.finish()
     try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Void, any Error>) in
       // Closing waits for the writer, so it must happen on a thread that may block.
