@@ -192,7 +192,7 @@ extension ObjectStore {
   ) async throws -> ObjectRecord {
     let keyData = try Key.data(key)
     let versionID = newVersionID()
-    return try await write { db, aftermath in
+    return try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, aftermath in
       let upload = try Self.upload(db, bucket, keyData, uploadID)
       let bucket = try Rows.bucket(db, bucket)
       let stored = try Rows.parts(db, "uploadPart", upload.id)

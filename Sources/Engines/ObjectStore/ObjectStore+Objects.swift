@@ -57,7 +57,7 @@ extension ObjectStore {
       etag: etag ?? content.etag, modified: now, attributes: attributes, partCount: 0, id: 0,
       blob: content.file.id)
     return try await content.use {
-      try await write { db, aftermath in
+      try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, aftermath in
         let bucket = try Rows.bucket(db, bucket)
         let latest = try Self.check(db, bucket, keyData, condition)
         _ = try Rows.insert(db, content)
@@ -115,6 +115,7 @@ extension ObjectStore {
   ///   ``ObjectStoreError/isDeleteMarker(versionID:)``, ``ObjectStoreError/noSuchBucket``.
   public func head(bucket: String, key: String, versionID: String? = nil) async throws -> ObjectRecord {
     let keyData = try Key.data(key)
+    if versionID == nil, let known = handles.current(ObjectKey(bucket: bucket, key: key)) { return known.record }
     return try await read { db in
       try Rows.existing(db, Rows.bucket(db, bucket).id, keyData, versionID)
     }
@@ -123,10 +124,13 @@ extension ObjectStore {
   /// Finds an object for reading; throws as ``head(bucket:key:versionID:)`` does.
   public func get(bucket: String, key: String, versionID: String? = nil) async throws -> ObjectHandle {
     let keyData = try Key.data(key)
+    let address = ObjectKey(bucket: bucket, key: key)
+    if versionID == nil, let known = handles.current(address) { return known }
     // Before the look-up: what that finds is not deleted under the reader.
     let ticket = files.ticket()
     let files = files
-    return try await read { db in
+    let position = handles.position
+    let found = try await read { db in
       let record = try Rows.existing(db, Rows.bucket(db, bucket).id, keyData, versionID)
       let parts = record.partCount == 0 ? [] : try Rows.parts(db, "versionPart", record.id)
       let pieces = try (record.blob.map { [$0] } ?? parts.map(\.blob)).map { try Rows.piece(db, $0) }
@@ -134,6 +138,8 @@ extension ObjectStore {
       return ObjectHandle(
         record: record, parts: parts, pieces: pieces, files: files, ticket: inMemory ? nil : ticket)
     }
+    if versionID == nil { handles.insert(address, found, readAfter: position) }
+    return found
   }
 
   // MARK: Delete
@@ -148,7 +154,7 @@ extension ObjectStore {
   ) async throws -> DeleteResult {
     let keyData = try Key.data(key)
     let marker = newVersionID()
-    return try await write { db, aftermath in
+    return try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, aftermath in
       let bucket = try Rows.bucket(db, bucket)
       return try Self.delete(db, bucket, keyData, versionID, marker: marker, condition, now, &aftermath)
     }
@@ -160,7 +166,8 @@ extension ObjectStore {
     at now: Timestamp
   ) async throws -> [Result<DeleteResult, any Error>] {
     let items = objects.map { (key: $0.key, versionID: $0.versionID, marker: newVersionID()) }
-    return try await write { db, aftermath in
+    let touched = objects.map { ObjectKey(bucket: bucket, key: $0.key) }
+    return try await write(touching: touched) { db, aftermath in
       let bucket = try Rows.bucket(db, bucket)
       var results: [Result<DeleteResult, any Error>] = []
       for item in items {
@@ -227,7 +234,7 @@ extension ObjectStore {
     record.etag = etag ?? record.etag
     let target = record
     let parts = source.parts
-    return try await write { db, aftermath in
+    return try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, aftermath in
       let bucket = try Rows.bucket(db, bucket)
       let latest = try Self.check(db, bucket, keyData, condition)
       // Before the former object of this key lets go of them.
@@ -245,7 +252,7 @@ extension ObjectStore {
     _ change: @escaping @Sendable (inout ObjectAttributes) throws -> Void
   ) async throws -> ObjectRecord {
     let keyData = try Key.data(key)
-    return try await write { db, _ in
+    return try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, _ in
       var record = try Rows.existing(db, Rows.bucket(db, bucket).id, keyData, versionID)
       try change(&record.attributes)
       try db.cachedStatement(sql: "UPDATE version SET attributes = ? WHERE id = ?")

@@ -21,6 +21,7 @@ public final class ObjectStore: Sendable {
   let threads: BlockingThreads
   let identifiers: any IdentifierSource
   let bucketCache = Mutex(BucketCache())
+  let handles = HandleCache()
   private let lock: OpenFile
 
   /// Opens the store in a folder (made if missing) and clears away what unfinished writes left there.
@@ -62,7 +63,7 @@ public final class ObjectStore: Sendable {
     try Files.syncDirectory(folder)
     files = BlobFiles(root: folder, folder: current, readers: threads, fault: fault)
     try files.sweep(known: known, lastID: lastID)
-    committer = GroupCommitter(pool)
+    committer = GroupCommitter(pool, witness: handles)
   }
 
   /// Finishes what waits and lets go of the folder. Later calls throw.
@@ -81,7 +82,8 @@ public final class ObjectStore: Sendable {
     let isEmpty = try await read { try Int.fetchOne($0, sql: "SELECT 1 FROM bucket LIMIT 1") == nil }
     if isEmpty { return }
     let folder = try await changingBuckets {
-      try await committer.commit { db in
+      try await committer.commit { [handles] db in
+        handles.noteEverything()
         for table in ["versionPart", "uploadPart", "upload", "version", "blob", "bucket"] {
           try db.execute(sql: "DELETE FROM \(table)")
         }
@@ -105,8 +107,12 @@ public final class ObjectStore: Sendable {
   // MARK: Ways in for the operations
 
   /// Runs in the index's one writer and deletes the files that it let go of. Durable when it returns.
-  func write<T: Sendable>(_ body: @escaping @Sendable (Database, inout Aftermath) throws -> T) async throws -> T {
-    let (value, aftermath) = try await committer.commit { db in
+  /// - Parameter objects: those whose newest version may become another one, or be changed.
+  func write<T: Sendable>(
+    touching objects: [ObjectKey] = [], _ body: @escaping @Sendable (Database, inout Aftermath) throws -> T
+  ) async throws -> T {
+    let (value, aftermath) = try await committer.commit { [handles] db in
+      handles.note(objects)
       var aftermath = Aftermath()
       let value = try body(db, &aftermath)
       return (value, aftermath)

@@ -18,21 +18,22 @@ struct APICall: Sendable {
   private var request: WireRequest
   private var isForm = false
   private var failedRouting: RoutingFailure?
+  /// The head as it was signed.
+  private let signedHead: SigV4.Request
+  private let parsed: Result<SigV4.ParsedAuthorization, SigV4.Failure>
 
   init(incoming: Incoming, requestID: String, chain: RequestChain) {
     self.incoming = incoming
     self.requestID = requestID
     self.chain = chain
     request = incoming.head
+    signedHead = SigV4.Request(
+      method: request.method, path: request.path, query: request.query,
+      headers: request.headers.fields.map { (name: $0.name, value: $0.value) })
+    parsed = Result(catching: { [signedHead] () throws(SigV4.Failure) in try SigV4.ParsedAuthorization(signedHead) })
   }
 
   private var now: Timestamp { chain.environment.clock.now }
-
-  private var signedHead: SigV4.Request {
-    SigV4.Request(
-      method: request.method, path: request.path, query: request.query,
-      headers: request.headers.fields.map { (name: $0.name, value: $0.value) })
-  }
 
   private var style: SigV4.ErrorStyle {
     guard let routed else { return .query }
@@ -48,16 +49,14 @@ struct APICall: Sendable {
 
   /// Finds service and operation. A form's operation stands in its body, which is then read first.
   mutating func route() async throws {
-    let parsed = try? SigV4.ParsedAuthorization(signedHead)
-    let type = request.headers["content-type"]?.lowercased() ?? ""
-    if request.method == "POST", type.hasPrefix("application/x-www-form-urlencoded"),
-      request.headers["x-amz-target"] == nil
+    if request.method == "POST", request.headers["x-amz-target"] == nil,
+      request.headers["content-type"]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true
     {
       request.body = try await chain.collect(incoming.body)
       isForm = true
     }
     do {
-      let found = try chain.router.route(request, signingName: parsed?.scope.service)
+      let found = try chain.router.route(request, signingName: try? parsed.get().scope.service)
       routed = found
       guard found.isBuilt else { throw notBuilt(found) }
     } catch let failure as RoutingFailure {
@@ -74,7 +73,7 @@ struct APICall: Sendable {
   mutating func identify() async throws {
     guard let routed else { return }
     let isOpen = chain.dispatcher.isOpen(routed.model, routed.operationName)
-    var found = try await chain.admission.identify(signedHead, style: style, isOpen: isOpen, now: now)
+    var found = try await chain.admission.identify(parsed, style: style, isOpen: isOpen, now: now)
     if style == .s3 { try chain.admission.verify(&found, signedHead, style: .s3, now: now, payloadHash: nil) }
     identity = found
   }

@@ -31,11 +31,10 @@ public struct Admission: Sendable {
 
   /// The key behind a request; its signature is checked by `verify`.
   func identify(
-    _ request: SigV4.Request, style: SigV4.ErrorStyle, isOpen: Bool, now: Timestamp
+    _ authorization: Result<SigV4.ParsedAuthorization, SigV4.Failure>, style: SigV4.ErrorStyle, isOpen: Bool, now: Timestamp
   ) async throws -> Identity {
-    // Swift 6.3.1 crashes on a `catch` that matches a typed error's case, so the outcome is looked at as a value.
     let parsed: SigV4.ParsedAuthorization
-    switch Result(catching: { () throws(SigV4.Failure) in try SigV4.ParsedAuthorization(request) }) {
+    switch authorization {
     case .success(let found): parsed = found
     case .failure(.missingAuthenticationToken) where isPermissive || isOpen || style == .s3:
       // S3 lets nobody in particular ask; the bucket's policy decides. On a permissive castle it is the owner.

@@ -14,6 +14,9 @@ struct Exchange: Sendable {
   let channel: any Channel
   let isTLS: Bool
 
+  /// Bodies up to this many bytes go out in one piece with their head.
+  private static let oneWriteMax = 64 << 10
+
   /// Runs the chain and writes its answer.
   func respond(_ chain: RequestChain, _ writer: consuming ResponseWriter) async throws {
     let incoming = Incoming(
@@ -45,8 +48,11 @@ struct Exchange: Sendable {
     case .sized(let body):
       fields[.contentLength] = String(body.length)
       let head = HTTPResponse(status: .init(code: finished.response.status), headerFields: fields)
-      if isHead {
+      if isHead || body.length == 0 {
         try await writer.writeResponse(head)
+      } else if body.length <= Self.oneWriteMax {
+        let bytes = try await body.collect(limit: Self.oneWriteMax)
+        try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
       } else {
         var out = try await writer.writeHead(head)
         // Thrown through to the connection, which is then closed: nobody takes a part for the whole.

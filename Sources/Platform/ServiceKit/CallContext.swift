@@ -23,7 +23,6 @@ public struct CallContext: Sendable {
   public var endpoint: String
   /// A chain of services that call for someone, outermost first (`cloudformation.amazonaws.com`).
   public var calledVia: [String]
-  public var logger: Logger
   public let environment: ServiceEnvironment
 
   public init(
@@ -41,10 +40,14 @@ public struct CallContext: Sendable {
     self.isSecure = isSecure
     self.endpoint = endpoint ?? environment.endpoint
     self.calledVia = calledVia
+    self.environment = environment
+  }
+
+  /// A logger that tells the request. Made when it is asked for: most calls have nothing to say.
+  public var logger: Logger {
     var logger = environment.logger
     logger[metadataKey: "request"] = "\(requestID)"
-    self.logger = logger
-    self.environment = environment
+    return logger
   }
 
   /// The records of this call's account and region.

@@ -44,7 +44,7 @@ final class ChangeHub: Sendable {
     guard !touched.isEmpty else { return }
     let subscribers = state.withLock { Array($0.subscribers.values) }
     for subscriber in subscribers {
-      let news = touched.everything ? subscriber.collections : subscriber.collections.intersection(touched.collections)
+      let news = touched.everything ? subscriber.collections : subscriber.collections.intersection(touched.groups)
       if !news.isEmpty { yield(news, to: subscriber.continuation) }
     }
   }

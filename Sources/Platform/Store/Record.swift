@@ -1,5 +1,7 @@
 // What services keep: small documents in named collections, apart by account and region.
 
+import Disk
+
 /// Whose data it is: an account and a region.
 public struct Scope: Hashable, Sendable, Codable, CustomStringConvertible {
   /// The twelve-digit account id.
@@ -49,24 +51,13 @@ extension Store {
 public typealias StoreRecord = Record
 
 /// The address of one document.
-struct RecordKey: Hashable, Sendable {
+struct RecordKey: CommitCacheKey {
   var collection: String
   var scope: Scope
   var id: String
+
+  var group: String { collection }
 }
 
-/// What a transaction has changed, for the cache and for the subscribers.
-struct Touched: Sendable {
-  var keys: Set<RecordKey> = []
-  var collections: Set<String> = []
-  /// All collections at once: a migration or a reset.
-  var everything = false
-
-  var isEmpty: Bool { keys.isEmpty && collections.isEmpty && !everything }
-
-  mutating func formUnion(_ other: Touched) {
-    keys.formUnion(other.keys)
-    collections.formUnion(other.collections)
-    everything = everything || other.everything
-  }
-}
+/// What a transaction has changed, for the cache and for the subscribers: groups are collections.
+typealias Touched = Disk.Touched<RecordKey>

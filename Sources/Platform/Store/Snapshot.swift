@@ -29,7 +29,7 @@ public class Snapshot {
     if let record = try first(sql.get, [scope.account, scope.region, id], { try decode(type, $0, key) }) {
       return record
     }
-    if let position { cache.insert(key, .init(revision: 0, value: nil, cost: 0), readAfter: position) }
+    if let position { cache.insert(key, .init(revision: 0, value: nil), cost: 0, readAfter: position) }
     return nil
   }
 
@@ -120,7 +120,7 @@ public class Snapshot {
       let json = data ?? Data()
       let record = try Document.decode(type, json, scope: key.scope, id: key.id)
       if let position {
-        cache.insert(key, .init(revision: revision, value: record, cost: json.count), readAfter: position)
+        cache.insert(key, .init(revision: revision, value: record), cost: json.count, readAfter: position)
       }
       return record
     }

@@ -53,7 +53,7 @@ public final class Transaction: Snapshot {
   }
 
   /// Wakes the subscribers of that name after the commit, for services that change tables of their own through `db`.
-  public func noteChange(in collection: String) { touched.collections.insert(collection) }
+  public func noteChange(in collection: String) { touched.groups.insert(collection) }
 
   // MARK: -
 
@@ -95,7 +95,6 @@ public final class Transaction: Snapshot {
   }
 
   private func touch(_ collection: String, _ scope: Scope, _ id: String) {
-    touched.collections.insert(collection)
-    touched.keys.insert(RecordKey(collection: collection, scope: scope, id: id))
+    touched.insert(RecordKey(collection: collection, scope: scope, id: id))
   }
 }

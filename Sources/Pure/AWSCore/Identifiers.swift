@@ -11,9 +11,17 @@ public struct SystemIdentifiers: IdentifierSource {
   public init() {}
   public func randomBytes(_ count: Int) -> [UInt8] {
     var generator = SystemRandomNumberGenerator()
-    var bytes = [UInt8](repeating: 0, count: count)
-    for i in 0..<count { bytes[i] = UInt8.random(in: 0...255, using: &generator) }
-    return bytes
+    // Eight bytes a draw: each is a system call.
+    return [UInt8](unsafeUninitializedCapacity: count) { bytes, filled in
+      while filled < count {
+        var word = generator.next()
+        for _ in 0..<min(8, count - filled) {
+          bytes.initializeElement(at: filled, to: UInt8(truncatingIfNeeded: word))
+          word >>= 8
+          filled += 1
+        }
+      }
+    }
   }
 }
 
@@ -25,12 +33,22 @@ extension IdentifierSource {
 
   /// A version 4 UUID in lower case (RFC 9562).
   public func uuid() -> String {
-    var b = randomBytes(16)
-    b[6] = (b[6] & 0x0f) | 0x40
-    b[8] = (b[8] & 0x3f) | 0x80
-    let h = Array(hexadecimal(b))
-    return String(h[0..<8]) + "-" + String(h[8..<12]) + "-" + String(h[12..<16]) + "-" + String(h[16..<20]) + "-"
-      + String(h[20..<32])
+    var bytes = randomBytes(16)
+    bytes[6] = (bytes[6] & 0x0f) | 0x40
+    bytes[8] = (bytes[8] & 0x3f) | 0x80
+    return String(unsafeUninitializedCapacity: 36) { out in
+      var at = 0
+      for (index, byte) in bytes.enumerated() {
+        if index == 4 || index == 6 || index == 8 || index == 10 {
+          out[at] = UInt8(ascii: "-")
+          at += 1
+        }
+        out[at] = hexadecimalDigit(byte >> 4)
+        out[at + 1] = hexadecimalDigit(byte & 15)
+        at += 2
+      }
+      return at
+    }
   }
 
   /// `prefix-` and 17 hexadecimal digits, the form of EC2's resource ids.
@@ -62,11 +80,15 @@ extension IdentifierSource {
 
 /// Lower-case hexadecimal digits of some bytes.
 public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
   var out: [UInt8] = []
+  out.reserveCapacity(bytes.underestimatedCount * 2)
   for byte in bytes {
-    out.append(digits[Int(byte >> 4)])
-    out.append(digits[Int(byte & 15)])
+    out.append(hexadecimalDigit(byte >> 4))
+    out.append(hexadecimalDigit(byte & 15))
   }
   return String(decoding: out, as: UTF8.self)
 }
+
+/// The lower-case digit of a number below 16, in ASCII.
+@inline(__always)
+private func hexadecimalDigit(_ number: UInt8) -> UInt8 { number < 10 ? number + 48 : number + 87 }

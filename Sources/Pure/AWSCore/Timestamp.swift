@@ -113,10 +113,16 @@ extension Timestamp {
   /// `2026-11-23T03:36:09Z`, with `.123` when there are milliseconds (Smithy `date-time`).
   public var iso8601: String {
     let c = civil
-    var text = "\(padded(c.year, 4))-\(padded(c.month, 2))-\(padded(c.day, 2))T"
-    text += "\(padded(c.hour, 2)):\(padded(c.minute, 2)):\(padded(c.second, 2))"
-    if c.millisecond != 0 { text += ".\(padded(c.millisecond, 3))" }
-    return text + "Z"
+    var text = DigitWriter(capacity: 24)
+    text.put(c.year, 4)
+    text.put("-", c.month, 2)
+    text.put("-", c.day, 2)
+    text.put("T", c.hour, 2)
+    text.put(":", c.minute, 2)
+    text.put(":", c.second, 2)
+    if c.millisecond != 0 { text.put(".", c.millisecond, 3) }
+    text.put("Z")
+    return text.string
   }
 
   /// `2026-11-23T03:36:09.000Z`: always with milliseconds, as the query services and S3 write it.
@@ -128,15 +134,28 @@ extension Timestamp {
   /// `Mon, 23 Nov 2026 03:36:09 GMT` (RFC 9110, IMF-fixdate).
   public var httpDate: String {
     let c = civil
-    return "\(weekdayNames[c.weekday]), \(padded(c.day, 2)) \(monthNames[c.month - 1]) \(padded(c.year, 4)) "
-      + "\(padded(c.hour, 2)):\(padded(c.minute, 2)):\(padded(c.second, 2)) GMT"
+    var text = DigitWriter(capacity: 29)
+    text.put("\(weekdayNames[c.weekday]), ", c.day, 2)
+    text.put(" \(monthNames[c.month - 1]) ", c.year, 4)
+    text.put(" ", c.hour, 2)
+    text.put(":", c.minute, 2)
+    text.put(":", c.second, 2)
+    text.put(" GMT")
+    return text.string
   }
 
   /// `20261123T033609Z`, SigV4's `x-amz-date`.
   public var basic: String {
     let c = civil
-    return "\(padded(c.year, 4))\(padded(c.month, 2))\(padded(c.day, 2))T"
-      + "\(padded(c.hour, 2))\(padded(c.minute, 2))\(padded(c.second, 2))Z"
+    var text = DigitWriter(capacity: 16)
+    text.put(c.year, 4)
+    text.put(c.month, 2)
+    text.put(c.day, 2)
+    text.put("T", c.hour, 2)
+    text.put(c.minute, 2)
+    text.put(c.second, 2)
+    text.put("Z")
+    return text.string
   }
 
   /// Reads `2026-11-23T03:36:09[.fff…][Z|±hh:mm]`, a date alone, or SigV4's basic format. Nil for anything else.
@@ -211,7 +230,29 @@ private func valid(_ month: Int, _ day: Int, _ hour: Int, _ minute: Int, _ secon
   (1...12).contains(month) && (1...31).contains(day) && hour < 24 && minute < 60 && second < 61
 }
 
-private func padded(_ value: Int, _ width: Int) -> String {
-  let text = String(value)
-  return text.count >= width ? text : String(repeating: "0", count: width - text.count) + text
+/// Texts of numbers with leading zeros. Every request has a few of them.
+private struct DigitWriter {
+  private var bytes: [UInt8] = []
+
+  init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
+  mutating func put(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+  mutating func put(_ text: String, _ value: Int, _ width: Int) {
+    put(text)
+    put(value, width)
+  }
+
+  mutating func put(_ value: Int, _ width: Int) {
+    // Years beyond four digits, or before year 0.
+    guard value >= 0, value < 10_000 else { return put(String(value)) }
+    var divisor = 1
+    for _ in 1..<max(width, value > 999 ? 4 : value > 99 ? 3 : value > 9 ? 2 : 1) { divisor *= 10 }
+    while divisor > 0 {
+      bytes.append(UInt8(truncatingIfNeeded: 48 + value / divisor % 10))
+      divisor /= 10
+    }
+  }
+
+  var string: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -14,6 +14,8 @@ struct RESTRouter: Sendable {
   private let model: ServiceModel
   private let isS3: Bool
   private let routes: [Route]
+  /// The same by method.
+  private let byMethod: [String: [Route]]
   /// Everything that some operation is told apart by.
   private let subresources: Set<String>
   private let discriminators: Set<String>
@@ -36,6 +38,7 @@ struct RESTRouter: Sendable {
           literals: literals))
     }
     self.routes = routes
+    byMethod = Dictionary(grouping: routes, by: \.known.method)
     self.subresources = subresources
     self.discriminators = discriminators.union(subresources)
   }
@@ -53,11 +56,13 @@ struct RESTRouter: Sendable {
     }
     let hint = pairs.first { $0.name == "x-id" }?.value
     var best: (route: Route, score: Int)?
-    for route in routes where route.known.method == request.method && route.template.match(request.path) != nil {
+    let path = URITemplate.parts(of: request.path)
+    for route in byMethod[request.method] ?? [] {
       let isWanted = route.wanted.allSatisfy { wanted in
         pairs.contains { $0.name == wanted.name && (wanted.value == nil || $0.value == wanted.value) }
       }
-      guard isWanted, route.known.requiredHeaders.allSatisfy({ request.headers[$0] != nil }) else { continue }
+      guard isWanted, route.template.takes(path), route.known.requiredHeaders.allSatisfy({ request.headers[$0] != nil })
+      else { continue }
       var score = route.wanted.count * 16 + route.known.requiredHeaders.count * 4 + route.literals * 64
       if hint == route.known.name { score += 3 }
       if score > best?.score ?? -1 || score == best?.score && isBuilt(route) && !isBuilt(best?.route) {
@@ -80,6 +85,7 @@ struct RESTRouter: Sendable {
 
   /// A name in the query string that makes the request another operation than the one that was found.
   private func unknownSubresource(_ pairs: [PercentCoding.Pair], _ route: Route, _ method: String) -> String? {
+    guard !pairs.isEmpty else { return nil }
     let changes = method != "GET" && method != "HEAD"
     var allowed = Set(route.wanted.map(\.name))
     if let input = model.operation(route.known.name)?.input, case .structure(let members) = model.shape(input).kind {

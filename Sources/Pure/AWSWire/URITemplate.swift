@@ -44,6 +44,34 @@ struct URITemplate: Sendable {
     return labels
   }
 
+  /// A path taken apart, to be held against many templates.
+  struct Parts {
+    var parts: [Substring]
+  }
+
+  static func parts(of path: String) -> Parts {
+    let utf8 = path.utf8.first == UInt8(ascii: "/") ? path.utf8.dropFirst() : path.utf8[...]
+    return Parts(
+      parts: utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) })
+  }
+
+  /// Whether a path is of this form: what `match` says without the labels' values.
+  func takes(_ path: Parts) -> Bool {
+    var parts = path.parts[...]
+    for segment in segments {
+      guard let part = parts.first else { return false }
+      switch segment {
+      // Something has to be left, though it may begin with an empty part.
+      case .greedy: return parts.count > 1 || !part.isEmpty
+      case .literal(let text): guard part == text[...] else { return false }
+      case .label: guard !part.isEmpty else { return false }
+      }
+      parts = parts.dropFirst()
+    }
+    // One slash at the end is passed over.
+    return parts.isEmpty || (parts.count == 1 && parts.first?.isEmpty == true)
+  }
+
   /// The labels' values as they stand in the path.
   func match(_ path: String) -> [(String, Substring)]? {
     var rest = path[...]

@@ -102,6 +102,7 @@ extension SigV4 {
     presigned: Bool = false
   ) -> String {
     var out = request.method
+    out.reserveCapacity(768)
     out += "\n"
     out += canonicalPath(request.path, rules, spelling.path)
     out += "\n"

@@ -49,21 +49,24 @@ extension SigV4 {
 
 extension SigV4.ParsedAuthorization {
   private init(header: String, request: SigV4.Request) throws(SigV4.Failure) {
-    let text = SigV4.trimmed(header[...])
-    let name = text.prefix { $0 != " " && $0 != "\t" }
-    try Self.check(algorithm: String(name))
-    var parts: [Substring: Substring] = [:]
-    for piece in text.dropFirst(name.count).split(separator: ",") {
-      let piece = SigV4.trimmed(piece)
-      guard let equals = piece.firstIndex(of: "=") else {
-        throw .malformedHeader("'\(piece)' not a valid key=value pair (missing equal-sign) in Authorization header.")
+    // On bytes: every request goes through here.
+    let text = Self.trimmed(Array(header.utf8)[...])
+    let name = text.prefix { $0 != 32 && $0 != 9 }
+    try Self.check(algorithm: String(decoding: name, as: UTF8.self))
+    var parts = ["Credential": Substring(), "Signature": Substring(), "SignedHeaders": Substring()]
+    for piece in text[name.endIndex...].split(separator: UInt8(ascii: ",")) {
+      let piece = Self.trimmed(piece)
+      guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else {
+        let shown = String(decoding: piece, as: UTF8.self)
+        throw .malformedHeader("'\(shown)' not a valid key=value pair (missing equal-sign) in Authorization header.")
       }
-      parts[SigV4.trimmed(piece[..<equals])] = SigV4.trimmed(piece[piece.index(after: equals)...])
+      let name = String(decoding: Self.trimmed(piece[..<equals]), as: UTF8.self)
+      parts[name] = Substring(decoding: Self.trimmed(piece[(equals + 1)...]), as: UTF8.self)
     }
-    let missing = ["Credential", "Signature", "SignedHeaders"].filter { parts[Substring($0)]?.isEmpty ?? true }
     guard let credential = parts["Credential"], let signature = parts["Signature"],
-      let signed = parts["SignedHeaders"], missing.isEmpty
+      let signed = parts["SignedHeaders"], !credential.isEmpty, !signature.isEmpty, !signed.isEmpty
     else {
+      let missing = ["Credential", "Signature", "SignedHeaders"].filter { parts[$0]?.isEmpty ?? true }
       throw .malformedHeader(
         missing.map { "Authorization header requires '\($0)' parameter." }.joined(separator: " "))
     }
@@ -76,12 +79,29 @@ extension SigV4.ParsedAuthorization {
     source = .header
     accessKeyID = id
     self.scope = scope
-    signedHeaders = signed.split(separator: ";").map { $0.lowercased() }
-    self.signature = signature.lowercased()
+    signedHeaders = Self.names(signed)
+    self.signature = Self.lowered(signature)
     self.date = date
     timestamp = date.basic
     sessionToken = request.header("x-amz-security-token")
     contentSHA256 = request.header("x-amz-content-sha256")
+  }
+
+  private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    var text = text
+    while let c = text.first, c == 32 || c == 9 { text = text.dropFirst() }
+    while let c = text.last, c == 32 || c == 9 { text = text.dropLast() }
+    return text
+  }
+
+  /// ASCII letters in lower case, which is all that names of headers and signatures are made of.
+  fileprivate static func lowered(_ text: Substring) -> String {
+    text.utf8.contains { $0 >= 65 && $0 <= 90 } ? text.lowercased() : String(text)
+  }
+
+  /// Names between semicolons, in lower case.
+  fileprivate static func names(_ text: Substring) -> [String] {
+    text.utf8.split(separator: UInt8(ascii: ";")).map { lowered(Substring($0)) }
   }
 
   private static func date(_ request: SigV4.Request) -> Timestamp? {
@@ -97,7 +117,8 @@ extension SigV4.ParsedAuthorization {
 
   /// The key id may itself hold slashes; the scope is the last four parts.
   private static func split(credential: Substring) -> (String, SigV4.Scope)? {
-    let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
+    let parts = credential.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      .map { Substring($0) }
     guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else { return nil }
     let n = parts.count
     let id = parts[..<(n - 4)].joined(separator: "/")
@@ -139,8 +160,8 @@ extension SigV4.ParsedAuthorization {
     source = .query(expires: try Self.expires(values["X-Amz-Expires"]))
     accessKeyID = id
     self.scope = scope
-    signedHeaders = signed.split(separator: ";").map { $0.lowercased() }
-    self.signature = signature.lowercased()
+    signedHeaders = Self.names(signed[...])
+    self.signature = Self.lowered(signature[...])
     self.date = date
     timestamp = stamp
     sessionToken = values["X-Amz-Security-Token"]

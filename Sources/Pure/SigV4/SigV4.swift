@@ -133,6 +133,11 @@ extension SigV4 {
     return zip(x, y).allSatisfy { lowered($0) == lowered($1) }
   }
 
+  /// Whether a header's name begins with `x-amz-`, in any case.
+  static func isAmazonHeader(_ name: String) -> Bool {
+    name.utf8.count >= 6 && zip(name.utf8, "x-amz-".utf8).allSatisfy { lowered($0) == $1 }
+  }
+
   @inline(__always)
   static func lowered(_ byte: UInt8) -> UInt8 { byte >= 65 && byte <= 90 ? byte | 0x20 : byte }
 
