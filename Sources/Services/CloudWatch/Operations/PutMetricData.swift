@@ -140,20 +140,10 @@ extension CloudWatchService {
   }
 }
 
-/// One page of a list that is ordered by `id`. A token is the base64 of the last id that was told.
-struct Page<Item> {
-  var items: [Item]
-  var next: String?
-
+extension Page {
+  /// A page of a list that is ordered by `id`.
   /// - Throws: `InvalidNextToken`.
   init(_ all: [Item], limit: Int, token: String?, id: (Item) -> String) throws {
-    var rest = all[...]
-    if let token {
-      guard let data = Data(base64Encoded: token) else { throw CloudWatchError.invalidToken }
-      let last = String(decoding: data, as: UTF8.self)
-      rest = all.drop { id($0) <= last }
-    }
-    items = Array(rest.prefix(max(1, limit)))
-    if rest.count > items.count, let last = items.last { next = Data(id(last).utf8).base64EncodedString() }
+    try self.init(all, after: token, limit: limit, place: id, invalid: CloudWatchError.invalidToken)
   }
 }

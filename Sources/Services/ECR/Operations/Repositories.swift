@@ -116,18 +116,16 @@ extension ECRService {
     }
     let limit = min(max(1, input.maxResults ?? ECRLimits.page), ECRLimits.pageMax)
     let scope = call.scope
-    var after: String?
-    if let token = input.nextToken {
-      guard let data = Data(base64Encoded: token) else { throw ECRError.invalid("nextToken", "it is not valid") }
-      after = String(decoding: data, as: UTF8.self)
+    let start = try input.nextToken.map { token in
+      guard let place = PageToken.read(token) else { throw ECRError.invalid("nextToken", "it is not valid") }
+      return place
     }
-    let start = after
     let isOwn = input.registryId == nil || input.registryId == call.account
     let found =
       isOwn ? try await store.read { try $0.list(RepositoryRecord.self, scope, after: start, limit: limit + 1) } : []
     return .make {
       $0.repositories = found.prefix(limit).map(Self.wire)
-      if found.count > limit { $0.nextToken = Data(found[limit - 1].name.utf8).base64EncodedString() }
+      if found.count > limit { $0.nextToken = PageToken.write(found[limit - 1].name) }
     }
   }
 

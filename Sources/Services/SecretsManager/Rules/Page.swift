@@ -1,25 +1,16 @@
-// Paging: a token is the base64 of the last item's place in the order.
+// Paging by tokens.
 
 import AWSCore
-import FoundationEssentials
+import ServiceKit
 
-/// One page of a list in the order of `place`, ascending or descending.
-struct Page<Item> {
-  var items: [Item]
-  /// The token of the next page; nil on the last.
-  var next: String?
-
+extension Page {
+  /// A page of a list in the order of `place`, ascending or descending.
   /// - Throws: `InvalidNextTokenException`.
   init(_ all: [Item], ascending: Bool = true, limit: Int, token: String?, place: (Item) -> String) throws {
-    var rest = all.map { (place($0), $0) }.sorted { ascending ? $0.0 < $1.0 : $0.0 > $1.0 }[...]
-    if let token {
-      guard let data = Data(base64Encoded: token) else { throw SecretsError.invalidNextToken }
-      let last = String(decoding: data, as: UTF8.self)
-      rest = rest.drop { ascending ? $0.0 <= last : $0.0 >= last }
-    }
-    let page = rest.prefix(max(1, limit))
-    items = page.map(\.1)
-    if rest.count > page.count, let last = page.last { next = Data(last.0.utf8).base64EncodedString() }
+    let ordered = all.ordered(by: place)
+    try self.init(
+      ascending ? ordered : ordered.reversed(), after: token, limit: limit, isDescending: !ascending, place: place,
+      invalid: SecretsError.invalidNextToken)
   }
 }
 
