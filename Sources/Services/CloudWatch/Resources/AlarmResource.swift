@@ -23,26 +23,16 @@ extension CloudWatchService {
       },
       update: { handle, _, new, context in
         let handle = try await Self.put(handle.physicalID, new, context)
-        let tags = Self.tags(new, context)
+        let wanted = Self.tags(new, context)
         let arn = handle.attributes["Arn"]?.text ?? ""
-        let old =
+        let present =
           try await context.call.invoke(CloudWatch.listTagsForResource, .make { $0.resourceARN = arn }).tags ?? []
-        let gone = old.map(\.key).filter { key in !tags.contains { $0.key == key } }
-        if !gone.isEmpty {
+        try await ResourceContext.updateTags(to: wanted, present: present.map(\.key)) { obsolete in
           _ = try await context.call.invoke(
-            CloudWatch.untagResource,
-            .make {
-              $0.resourceARN = arn
-              $0.tagKeys = gone
-            })
-        }
-        if !tags.isEmpty {
+            CloudWatch.untagResource, .make { ($0.resourceARN, $0.tagKeys) = (arn, obsolete) })
+        } add: { tags in
           _ = try await context.call.invoke(
-            CloudWatch.tagResource,
-            .make {
-              $0.resourceARN = arn
-              $0.tags = tags
-            })
+            CloudWatch.tagResource, .make { ($0.resourceARN, $0.tags) = (arn, Self.wire(tags)) })
         }
         return handle
       },
@@ -61,16 +51,20 @@ extension CloudWatchService {
     var input = try PropertyMapper(CloudWatch.model).input(
       CloudWatch.putMetricAlarm, properties, ignoring: ["AlarmName", "Tags"])
     input.alarmName = name
-    input.tags = tags(properties, context)
+    input.tags = wire(tags(properties, context))
     _ = try await context.call.invoke(CloudWatch.putMetricAlarm, input)
     return ResourceHandle(name, attributes: ["Arn": .string(arn(name, context.call))])
   }
 
   /// The resource's own tags over those of the stack.
-  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [CloudWatch.Tag] {
+  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [String: String] {
     var all = context.tags
     for tag in properties["Tags"]?.array ?? [] { all[tag["Key"]?.text ?? ""] = tag["Value"]?.text ?? "" }
-    return all.sorted { $0.key < $1.key }.map { key, value in
+    return all
+  }
+
+  private static func wire(_ tags: [String: String]) -> [CloudWatch.Tag] {
+    tags.sorted { $0.key < $1.key }.map { key, value in
       .make {
         $0.key = key
         $0.value = value

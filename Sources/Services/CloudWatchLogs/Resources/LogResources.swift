@@ -18,7 +18,7 @@ extension CloudWatchLogsService {
         var input = try PropertyMapper(CloudWatchLogs.model).input(
           CloudWatchLogs.createLogGroup, properties, ignoring: ["RetentionInDays", "Tags"])
         if input.logGroupName.isEmpty { input.logGroupName = context.generatedName() }
-        let tags = Self.tags(properties, context)
+        let tags = context.allTags(properties)
         if !tags.isEmpty { input.tags = tags }
         _ = try await context.call.invoke(CloudWatchLogs.createLogGroup, input)
         try await Self.applyRetention(properties, to: input.logGroupName, context)
@@ -105,35 +105,15 @@ extension CloudWatchLogsService {
       })
   }
 
-  /// The stack's tags, and over them the resource's own.
-  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [String: String] {
-    var all = context.tags
-    for tag in properties["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
-    return all
-  }
-
   private static func updateTags(_ name: String, _ new: JSONValue, _ context: ResourceContext) async throws {
     let arn = LogGroupName(name, context.call).arn
-    let wanted = tags(new, context)
+    let wanted = context.allTags(new)
     let present = try await context.call.invoke(CloudWatchLogs.listTagsForResource, .make { $0.resourceArn = arn })
-    let obsolete = (present.tags ?? [:]).keys.filter { wanted[$0] == nil }.sorted()
-    if !obsolete.isEmpty {
+    try await ResourceContext.updateTags(to: wanted, present: (present.tags ?? [:]).keys.sorted()) { obsolete in
       _ = try await context.call.invoke(
-        CloudWatchLogs.untagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tagKeys = obsolete
-        })
-    }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(
-        CloudWatchLogs.tagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tags = wanted
-        })
+        CloudWatchLogs.untagResource, .make { ($0.resourceArn, $0.tagKeys) = (arn, obsolete) })
+    } add: { tags in
+      _ = try await context.call.invoke(CloudWatchLogs.tagResource, .make { ($0.resourceArn, $0.tags) = (arn, tags) })
     }
   }
 }

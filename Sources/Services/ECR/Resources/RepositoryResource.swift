@@ -19,7 +19,7 @@ extension ECRService {
         var input = try Self.mapper.input(ECR.createRepository, properties, ignoring: Self.apart)
         input.repositoryName =
           properties["RepositoryName"]?.text ?? context.generatedName(maxLength: 128, lowercase: true)
-        input.tags = Self.tags(properties, context)
+        input.tags = Self.wire(Self.tags(properties, context))
         guard let made = try await context.call.invoke(ECR.createRepository, input).repository else {
           throw AWSError("InternalFailure", "CreateRepository told no repository.", status: 500)
         }
@@ -104,10 +104,14 @@ extension ECRService {
   }
 
   /// The resource's own tags over those of the stack.
-  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [ECR.Tag] {
+  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [String: String] {
     var all = context.tags
     for tag in properties["Tags"]?.array ?? [] { all[tag["Key"]?.text ?? ""] = tag["Value"]?.text ?? "" }
-    return all.sorted { $0.key < $1.key }.map { key, value in
+    return all
+  }
+
+  private static func wire(_ tags: [String: String]) -> [ECR.Tag] {
+    tags.sorted { $0.key < $1.key }.map { key, value in
       .make {
         $0.key = key
         $0.value = value
@@ -117,23 +121,11 @@ extension ECRService {
 
   private static func applyTags(_ arn: String, _ new: JSONValue, _ context: ResourceContext) async throws {
     let wanted = tags(new, context)
-    let old = try await context.call.invoke(ECR.listTagsForResource, .make { $0.resourceArn = arn }).tags ?? []
-    let gone = old.map(\.key).filter { key in !wanted.contains { $0.key == key } }
-    if !gone.isEmpty {
-      _ = try await context.call.invoke(
-        ECR.untagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tagKeys = gone
-        })
-    }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(
-        ECR.tagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tags = wanted
-        })
+    let present = try await context.call.invoke(ECR.listTagsForResource, .make { $0.resourceArn = arn }).tags ?? []
+    try await ResourceContext.updateTags(to: wanted, present: present.map(\.key)) { obsolete in
+      _ = try await context.call.invoke(ECR.untagResource, .make { ($0.resourceArn, $0.tagKeys) = (arn, obsolete) })
+    } add: { tags in
+      _ = try await context.call.invoke(ECR.tagResource, .make { ($0.resourceArn, $0.tags) = (arn, wire(tags)) })
     }
   }
 }

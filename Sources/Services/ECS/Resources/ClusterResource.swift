@@ -10,33 +10,18 @@ import Store
 enum StackTags {
   /// The stack's tags, and over them the resource's own.
   static func list(_ properties: JSONValue, _ context: ResourceContext) -> [ECS.Tag] {
-    var all = context.tags
-    for tag in properties["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
-    return TagRules.list(all)
+    TagRules.list(context.allTags(properties))
   }
 
   /// Makes a resource's tags what the new properties say.
   static func update(_ arn: String, _ new: JSONValue, _ context: ResourceContext) async throws {
-    let wanted = list(new, context)
+    let wanted = context.allTags(new)
     let present = try await context.call.invoke(ECS.listTagsForResource, .make { $0.resourceArn = arn }).tags ?? []
-    let obsolete = present.compactMap(\.key).filter { key in !wanted.contains { $0.key == key } }
-    if !obsolete.isEmpty {
+    try await ResourceContext.updateTags(to: wanted, present: present.compactMap(\.key)) { obsolete in
+      _ = try await context.call.invoke(ECS.untagResource, .make { ($0.resourceArn, $0.tagKeys) = (arn, obsolete) })
+    } add: { tags in
       _ = try await context.call.invoke(
-        ECS.untagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tagKeys = obsolete
-        })
-    }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(
-        ECS.tagResource,
-        .make {
-          $0.resourceArn = arn
-          $0.tags = wanted
-        })
+        ECS.tagResource, .make { ($0.resourceArn, $0.tags) = (arn, TagRules.list(tags)) })
     }
   }
 }

@@ -32,7 +32,7 @@ extension ElastiCacheService {
         let call = context.call.viaCloudFormation
         var input = try Self.mapper.input(ElastiCache.createReplicationGroup, properties, ignoring: ["Tags"])
         if input.replicationGroupId.isEmpty { input.replicationGroupId = Self.name(context, maxLength: 40) }
-        input.tags = Self.wire(Self.allTags(properties, context))
+        input.tags = Self.wire(context.allTags(properties))
         _ = try await call.invoke(ElastiCache.createReplicationGroup, input)
         let id = input.replicationGroupId
         return try await Self.orUndo(call) {

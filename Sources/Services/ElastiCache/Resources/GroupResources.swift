@@ -20,7 +20,7 @@ extension ElastiCacheService {
               properties["CacheSubnetGroupName"]?.text ?? Self.name(context, maxLength: 200)
             $0.cacheSubnetGroupDescription = properties["Description"]?.text ?? ""
             $0.subnetIds = (properties["SubnetIds"]?.array ?? []).compactMap(\.text)
-            $0.tags = Self.wire(Self.allTags(properties, context))
+            $0.tags = Self.wire(context.allTags(properties))
           })
         return ResourceHandle(made.cacheSubnetGroup?.cacheSubnetGroupName ?? "")
       },
@@ -57,13 +57,13 @@ extension ElastiCacheService {
         let record = ParameterGroupRecord(
           name: name, arn: call.arn("elasticache", "parametergroup:\(name)"), family: try Self.family(properties),
           description: properties["Description"]?.text ?? "", values: try Self.values(properties),
-          tags: Self.allTags(properties, context))
+          tags: context.allTags(properties))
         try await self.store.write { try $0.put(record, call.scope) }
         return ResourceHandle(name, attributes: ["CacheParameterGroupName": .string(name)])
       },
       update: { handle, _, new, context in
         let values = try Self.values(new)
-        let tags = Self.allTags(new, context)
+        let tags = context.allTags(new)
         let scope = context.call.scope
         try await self.store.write { tx in
           guard var record = try tx.get(ParameterGroupRecord.self, scope, handle.physicalID) else {

@@ -19,7 +19,7 @@ enum RoleResource {
   private static func create(_ properties: JSONValue, _ context: ResourceContext) async throws -> ResourceHandle {
     let call = context.call
     let name = properties["RoleName"]?.text ?? context.generatedName(maxLength: 64)
-    let tags = try StackProperties.tags(properties, context)
+    let tags = Names.list(try StackProperties.tags(properties, context))
     let role = try await call.invoke(
       IAM.createRole,
       .make {
@@ -85,24 +85,11 @@ enum RoleResource {
 
   private static func updateTags(_ name: String, _ new: JSONValue, _ context: ResourceContext) async throws {
     let wanted = try StackProperties.tags(new, context)
-    let held = try await context.call.invoke(IAM.listRoleTags, .make { $0.roleName = name }).tags ?? []
-    let keys = Set(wanted.map(\.key))
-    let gone = held.map(\.key).filter { !keys.contains($0) }
-    if !gone.isEmpty {
-      _ = try await context.call.invoke(
-        IAM.untagRole,
-        .make {
-          $0.roleName = name
-          $0.tagKeys = gone
-        })
-    }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(
-        IAM.tagRole,
-        .make {
-          $0.roleName = name
-          $0.tags = wanted
-        })
+    let present = try await context.call.invoke(IAM.listRoleTags, .make { $0.roleName = name }).tags ?? []
+    try await ResourceContext.updateTags(to: wanted, present: present.map(\.key)) { obsolete in
+      _ = try await context.call.invoke(IAM.untagRole, .make { ($0.roleName, $0.tagKeys) = (name, obsolete) })
+    } add: { tags in
+      _ = try await context.call.invoke(IAM.tagRole, .make { ($0.roleName, $0.tags) = (name, Names.list(tags)) })
     }
   }
 

@@ -27,7 +27,7 @@ enum StackProperties {
   }
 
   /// The resource's tags over those of the stack.
-  static func tags(_ properties: JSONValue, _ context: ResourceContext) throws -> [IAM.Tag] {
+  static func tags(_ properties: JSONValue, _ context: ResourceContext) throws -> [String: String] {
     var tags = context.tags
     for tag in properties["Tags"]?.array ?? [] {
       guard let key = tag["Key"]?.text, let value = tag["Value"]?.text else {
@@ -35,7 +35,7 @@ enum StackProperties {
       }
       tags[key] = value
     }
-    return Names.list(tags)
+    return tags
   }
 
   /// Removing what is gone is no error.

@@ -37,7 +37,7 @@ enum UserResource {
 
   private static func create(_ properties: JSONValue, _ context: ResourceContext) async throws -> ResourceHandle {
     let name = properties["UserName"]?.text ?? context.generatedName(maxLength: 64)
-    let tags = try StackProperties.tags(properties, context)
+    let tags = Names.list(try StackProperties.tags(properties, context))
     let user = try await context.call.invoke(
       IAM.createUser,
       .make {
@@ -59,14 +59,11 @@ enum UserResource {
 
   private static func updateTags(_ name: String, _ new: JSONValue, _ context: ResourceContext) async throws {
     let wanted = try StackProperties.tags(new, context)
-    let held = try await context.call.invoke(IAM.listUserTags, .make { $0.userName = name }).tags ?? []
-    let keys = Set(wanted.map(\.key))
-    let gone = held.map(\.key).filter { !keys.contains($0) }
-    if !gone.isEmpty {
-      _ = try await context.call.invoke(IAM.untagUser, .make { ($0.userName, $0.tagKeys) = (name, gone) })
-    }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(IAM.tagUser, .make { ($0.userName, $0.tags) = (name, wanted) })
+    let present = try await context.call.invoke(IAM.listUserTags, .make { $0.userName = name }).tags ?? []
+    try await ResourceContext.updateTags(to: wanted, present: present.map(\.key)) { obsolete in
+      _ = try await context.call.invoke(IAM.untagUser, .make { ($0.userName, $0.tagKeys) = (name, obsolete) })
+    } add: { tags in
+      _ = try await context.call.invoke(IAM.tagUser, .make { ($0.userName, $0.tags) = (name, Names.list(tags)) })
     }
   }
 

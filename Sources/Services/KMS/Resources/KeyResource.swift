@@ -18,7 +18,7 @@ extension KMSService {
       create: { properties, context in
         let call = context.call.viaCloudFormation
         var input = try Self.keyMapper.input(KMS.createKey, properties, ignoring: Self.handledApart)
-        input.tags = Self.tags(properties, context)
+        input.tags = Self.wire(context.allTags(properties))
         guard let key = try await call.invoke(KMS.createKey, input).keyMetadata, let id = key.keyId else {
           throw AWSError("InternalFailure", "CreateKey told no key.", status: 500)
         }
@@ -115,13 +115,8 @@ extension KMSService {
     if !isEnabled, wasEnabled { _ = try await call.invoke(KMS.disableKey, .make { $0.keyId = id }) }
   }
 
-  /// The stack's tags, and over them the resource's own.
-  private static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [KMS.Tag] {
-    var all = context.tags
-    for tag in properties["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
-    return all.sorted { $0.key < $1.key }.map { key, value in
+  private static func wire(_ tags: [String: String]) -> [KMS.Tag] {
+    tags.sorted { $0.key < $1.key }.map { key, value in
       .make {
         $0.tagKey = key
         $0.tagValue = value
@@ -132,34 +127,12 @@ extension KMSService {
   private static func updateTags(
     _ id: String, _ new: JSONValue, _ context: ResourceContext, _ call: CallContext
   ) async throws {
-    let wanted = tags(new, context)
+    let wanted = context.allTags(new)
     let present = try await call.invoke(KMS.listResourceTags, .make { $0.keyId = id }).tags ?? []
-    let obsolete = present.map(\.tagKey).filter { key in !wanted.contains { $0.tagKey == key } }
-    if !obsolete.isEmpty {
-      _ = try await call.invoke(
-        KMS.untagResource,
-        .make {
-          $0.keyId = id
-          $0.tagKeys = obsolete
-        })
+    try await ResourceContext.updateTags(to: wanted, present: present.map(\.tagKey)) { obsolete in
+      _ = try await call.invoke(KMS.untagResource, .make { ($0.keyId, $0.tagKeys) = (id, obsolete) })
+    } add: { tags in
+      _ = try await call.invoke(KMS.tagResource, .make { ($0.keyId, $0.tags) = (id, wire(tags)) })
     }
-    if !wanted.isEmpty {
-      _ = try await call.invoke(
-        KMS.tagResource,
-        .make {
-          $0.keyId = id
-          $0.tags = wanted
-        })
-    }
-  }
-}
-
-extension CallContext {
-  /// The same call, known to be made by a stack, which may write `aws:` tags.
-  var viaCloudFormation: CallContext {
-    guard calledVia.last != "cloudformation.amazonaws.com" else { return self }
-    var copy = self
-    copy.calledVia.append("cloudformation.amazonaws.com")
-    return copy
   }
 }

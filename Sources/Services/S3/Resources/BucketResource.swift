@@ -224,10 +224,7 @@ extension S3Service {
 
   /// The stack's tags, and over them the resource's own.
   private static func applyTags(_ new: JSONValue, _ name: String, _ context: ResourceContext) async throws {
-    var all = context.tags
-    for tag in new["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
+    let all = context.allTags(new)
     if all.isEmpty {
       _ = try await context.call.invoke(S3.deleteBucketTagging, .make { $0.bucket = name })
       return

@@ -21,6 +21,7 @@ extension SecretsManagerService {
           throw AWSError.notImplemented("ReplicaRegions of AWS::SecretsManager::Secret")
         }
         let value = try await Self.value(properties, call)
+        let tags = context.allTags(properties)
         let made = try await call.invoke(
           SecretsManager.createSecret,
           .make {
@@ -30,7 +31,7 @@ extension SecretsManagerService {
             $0.type = properties["Type"]?.text
             // A secret of a stack always has a value, if an empty object.
             $0.secretString = value ?? "{}"
-            $0.tags = Self.wireTags(properties, context)
+            $0.tags = tags.isEmpty ? nil : Self.wire(tags)
           })
         return Self.handle(made.arn ?? "")
       },
@@ -91,14 +92,8 @@ extension SecretsManagerService {
     }
   }
 
-  /// The stack's tags, and over them the resource's own.
-  private static func wireTags(_ properties: JSONValue, _ context: ResourceContext) -> [SecretsManager.Tag]? {
-    var all = context.tags
-    for tag in properties["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
-    guard !all.isEmpty else { return nil }
-    return all.sorted { $0.key < $1.key }.map { key, value in
+  private static func wire(_ tags: [String: String]) -> [SecretsManager.Tag] {
+    tags.sorted { $0.key < $1.key }.map { key, value in
       .make {
         $0.key = key
         $0.value = value
@@ -109,34 +104,12 @@ extension SecretsManagerService {
   private static func updateTags(
     _ arn: String, _ new: JSONValue, _ context: ResourceContext, _ call: CallContext
   ) async throws {
-    let wanted = wireTags(new, context) ?? []
+    let wanted = context.allTags(new)
     let present = try await call.invoke(SecretsManager.describeSecret, .make { $0.secretId = arn }).tags ?? []
-    let obsolete = present.compactMap(\.key).filter { key in !wanted.contains { $0.key == key } }
-    if !obsolete.isEmpty {
-      _ = try await call.invoke(
-        SecretsManager.untagResource,
-        .make {
-          $0.secretId = arn
-          $0.tagKeys = obsolete
-        })
+    try await ResourceContext.updateTags(to: wanted, present: present.compactMap(\.key)) { obsolete in
+      _ = try await call.invoke(SecretsManager.untagResource, .make { ($0.secretId, $0.tagKeys) = (arn, obsolete) })
+    } add: { tags in
+      _ = try await call.invoke(SecretsManager.tagResource, .make { ($0.secretId, $0.tags) = (arn, wire(tags)) })
     }
-    if !wanted.isEmpty {
-      _ = try await call.invoke(
-        SecretsManager.tagResource,
-        .make {
-          $0.secretId = arn
-          $0.tags = wanted
-        })
-    }
-  }
-}
-
-extension CallContext {
-  /// The same call, known to be made by a stack, which may write `aws:` tags.
-  var viaCloudFormation: CallContext {
-    guard calledVia.last != "cloudformation.amazonaws.com" else { return self }
-    var copy = self
-    copy.calledVia.append("cloudformation.amazonaws.com")
-    return copy
   }
 }
