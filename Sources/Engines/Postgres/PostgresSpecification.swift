@@ -94,37 +94,26 @@ extension PostgresCluster.Specification {
   /// - Throws: `PostgresError.invalid` with what is wrong.
   func validate() throws(PostgresError) {
     func check(_ isGood: Bool, _ why: String) throws(PostgresError) { if !isGood { throw .invalid(why) } }
-    func isName(_ text: String, _ most: Int) -> Bool {
-      !text.isEmpty && text.utf8.count <= most && !text.hasPrefix(".")
-        && text.utf8.allSatisfy { byte in
-          switch byte {
-          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-            return true
-          default: return false
-          }
-        }
-    }
-    try check(isName(id, 80), "cluster id '\(id)'")
+    try check(EngineName.isGood(id, most: 80), "cluster id '\(id)'")
     try check(dataRoot.hasPrefix("/"), "the data root must be an absolute path")
     try check(Set(instances.map(\.name)).count == instances.count, "two instances have the same name")
     for instance in instances {
-      try check(isName(instance.name, 63), "instance name '\(instance.name)'")
+      try check(EngineName.isGood(instance.name, most: 63), "instance name '\(instance.name)'")
       try check(instance.address.hasPrefix("127."), "\(instance.address) is not a loopback address")
       try check((1...65_535).contains(instance.port), "port \(instance.port)")
     }
     try check(
       firstWriter == nil || instances.isEmpty || instance(firstWriter ?? "") != nil, "the first writer is unknown")
-    try check(isName(masterUsername, 63), "master user name '\(masterUsername)'")
+    try check(EngineName.isGood(masterUsername, most: 63), "master user name '\(masterUsername)'")
     try check(
       masterUsername != PostgresConfiguration.administrator && !masterUsername.hasPrefix("pg_"),
       "the user name '\(masterUsername)' is the engine's own")
     try check(!masterPassword.isEmpty && !masterPassword.utf8.contains(0), "the master password")
-    if let databaseName { try check(isName(databaseName, 63), "database name '\(databaseName)'") }
+    if let databaseName { try check(EngineName.isGood(databaseName, most: 63), "database name '\(databaseName)'") }
     try check(tls == nil, "TLS on the servers is not built yet")
     for (name, value) in parameters {
       try check(!PostgresConfiguration.reserved.contains(name), "the parameter '\(name)' belongs to the engine")
-      try check(isName(name, 63) && !value.contains(where: \.isNewline), "the parameter '\(name)'")
+      try check(EngineName.isGood(name, most: 63) && !value.contains(where: \.isNewline), "the parameter '\(name)'")
     }
   }
 }

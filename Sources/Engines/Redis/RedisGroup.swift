@@ -34,12 +34,10 @@ public actor RedisGroup {
   private var loop: Task<Void, Never>?
   private var work: [Int: Task<Void, Never>] = [:]
   private var nextWork = 0
-  private var alarm: (at: Timestamp, task: Task<Void, Never>)?
+  private var alarm = Alarm()
   private let wakeups: AsyncStream<Void>
   private let bell: AsyncStream<Void>.Continuation
-  private var subscribers: [Int: AsyncStream<State>.Continuation] = [:]
-  private var nextSubscriber = 0
-  private var lastState = State()
+  private let feed = StateFeed(State())
   let disk = BlockingQueue("redis-record")
 
   // MARK: Open and close
@@ -114,7 +112,7 @@ public actor RedisGroup {
   private func end() async {
     isClosed = true
     bell.finish()
-    alarm?.task.cancel()
+    alarm.cancel()
     for monitor in monitors.values { monitor.cancel() }
     for task in work.values { task.cancel() }
     while let (key, task) = work.first {
@@ -122,8 +120,7 @@ public actor RedisGroup {
       work[key] = nil
     }
     await loop?.value
-    for subscriber in subscribers.values { subscriber.finish() }
-    subscribers = [:]
+    feed.finish()
   }
 
   /// Stops the servers and removes the group's directory with all data. The object is of no use afterwards.
@@ -217,40 +214,13 @@ public actor RedisGroup {
   public var state: State { currentState() }
 
   /// The state now, then each change. Ends with `close()` or `destroy()`. A slow reader sees the latest.
-  public func states() -> AsyncStream<State> {
-    let (stream, continuation) = AsyncStream<State>.makeStream(bufferingPolicy: .bufferingNewest(8))
-    guard !isClosed else {
-      continuation.finish()
-      return stream
-    }
-    nextSubscriber += 1
-    let key = nextSubscriber
-    subscribers[key] = continuation
-    continuation.onTermination = { [weak self] _ in Task { await self?.unsubscribe(key) } }
-    continuation.yield(currentState())
-    return stream
-  }
-
-  private func unsubscribe(_ key: Int) { subscribers[key] = nil }
+  public func states() -> AsyncStream<State> { feed.subscribe(isClosed ? nil : currentState()) }
 
   /// Returns the first state that satisfies a condition.
   /// - Throws: `RedisError.timedOut` with the state it was in; `CancellationError`.
   @discardableResult
   public func wait(timeout: Double, until condition: @escaping @Sendable (State) -> Bool) async throws -> State {
-    let states = states()
-    let found = try await withThrowingTaskGroup(of: State?.self) { group in
-      group.addTask {
-        for await state in states where condition(state) { return state }
-        throw CancellationError()
-      }
-      group.addTask {
-        try await Task.sleep(for: .seconds(timeout))
-        return nil
-      }
-      defer { group.cancelAll() }
-      return try await group.next() ?? nil
-    }
-    if let found { return found }
+    if let found = try await states().first(within: timeout, where: condition) { return found }
     throw RedisError.timedOut("group \(id): \(currentState())")
   }
 
@@ -262,7 +232,7 @@ public actor RedisGroup {
     guard !isClosed else { return }
     for action in Planner.plan(desired, observed, now: systemNow()) {
       switch action {
-      case .wake(let at): setAlarm(at)
+      case .wake(let at): alarm.set(at) { self.wake() }
       case .elect(let name):
         observed.primary = name
         wake()
@@ -299,26 +269,7 @@ public actor RedisGroup {
     }
   }
 
-  private func setAlarm(_ at: Timestamp) {
-    let now = systemNow()
-    if let alarm, alarm.at <= at, alarm.at > now { return }
-    alarm?.task.cancel()
-    let seconds = max(0.01, at.seconds - now.seconds)
-    alarm = (
-      at,
-      Task {
-        do { try await Task.sleep(for: .seconds(seconds)) } catch { return }
-        self.wake()
-      }
-    )
-  }
-
-  func publish() {
-    let state = currentState()
-    guard state != lastState else { return }
-    lastState = state
-    for subscriber in subscribers.values { subscriber.yield(state) }
-  }
+  func publish() { feed.publish(currentState()) }
 
   private func currentState() -> State {
     let leaving = observed.nodes.keys.filter { desired.node($0) == nil && observed.nodes[$0]?.isRunning == true }
@@ -346,11 +297,4 @@ public actor RedisGroup {
     if !desired.isRunning { return .stopped }
     return facts.hasCrashed && !facts.isBusy ? .failed : .starting
   }
-}
-
-/// The system's time: this is an engine, and processes live in real time.
-func systemNow() -> Timestamp {
-  var time = timespec()
-  clock_gettime(CLOCK_REALTIME, &time)
-  return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
 }

@@ -134,22 +134,11 @@ extension RedisGroup.Specification {
   /// - Throws: `RedisError.invalid`.
   func validate() throws(RedisError) {
     func check(_ isGood: Bool, _ why: String) throws(RedisError) { if !isGood { throw .invalid(why) } }
-    func isName(_ text: String, _ most: Int) -> Bool {
-      !text.isEmpty && text.utf8.count <= most && !text.hasPrefix(".")
-        && text.utf8.allSatisfy { byte in
-          switch byte {
-          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-            return true
-          default: return false
-          }
-        }
-    }
-    try check(isName(id, 80), "group id '\(id)'")
+    try check(EngineName.isGood(id, most: 80), "group id '\(id)'")
     try check(dataRoot.hasPrefix("/"), "the data root must be an absolute path")
     try check(Set(nodes.map(\.name)).count == nodes.count, "two nodes have the same name")
     for node in nodes {
-      try check(isName(node.name, 63), "node name '\(node.name)'")
+      try check(EngineName.isGood(node.name, most: 63), "node name '\(node.name)'")
       try check(node.address.hasPrefix("127."), "\(node.address) is not a loopback address")
       try check((1...65_535).contains(node.port), "port \(node.port)")
     }
@@ -159,7 +148,7 @@ extension RedisGroup.Specification {
     }
     for (name, value) in parameters {
       try check(!RedisConfiguration.reserved.contains(name), "the parameter '\(name)' belongs to the engine")
-      try check(isName(name, 63) && !value.contains(where: \.isNewline), "the parameter '\(name)'")
+      try check(EngineName.isGood(name, most: 63) && !value.contains(where: \.isNewline), "the parameter '\(name)'")
     }
   }
 }
