@@ -24,15 +24,22 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 public final class OpenFile: Sendable {
   public let path: String
   private let descriptor: Int32
+  private let isLock: Bool
 
-  private init(_ path: String, _ flags: Int32) throws {
+  private init(_ path: String, _ flags: Int32, isLock: Bool = false) throws {
     let fd = open(path, flags | O_CLOEXEC, 0o600)
     if fd < 0 { throw FileError("open", path) }
     self.path = path
     self.descriptor = fd
+    self.isLock = isLock
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A program that is being started at this moment has the descriptor too, until it is another program: closing ours
+    // would leave the lock with it.
+    if isLock { unlock() }
+    close(descriptor)
+  }
 
   /// Makes a new file, mode 0600; fails when it is there already.
   public static func create(_ path: String) throws -> OpenFile { try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL) }
@@ -40,7 +47,7 @@ public final class OpenFile: Sendable {
 
   /// Takes an exclusive lock on the file (made if missing) that ends with the process; nil when another holds it.
   public static func lock(_ path: String) throws -> OpenFile? {
-    let file = try OpenFile(path, O_RDWR | O_CREAT)
+    let file = try OpenFile(path, O_RDWR | O_CREAT, isLock: true)
     if flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 { return file }
     if errno == EWOULDBLOCK { return nil }
     throw FileError("flock", path)

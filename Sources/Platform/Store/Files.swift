@@ -1,27 +1,16 @@
 // The store's files beside the database: the lock that keeps a second server out, and the root key.
 
 import Crypto
+import Disk
 import FoundationEssentials
 import Glibc
 
-/// Holds `store.lock` for as long as it lives; the kernel lets go of it when the process dies, however it dies.
-final class DirectoryLock: Sendable {
-  private let descriptor: CInt
-
-  init(directory: String) throws {
-    let path = "\(directory)/store.lock"
-    descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw systemError("open", path) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let inUse = errno == EWOULDBLOCK
-      let failure = systemError("lock", path)
-      close(descriptor)
-      throw inUse
-        ? StoreError(.alreadyOpen, "The store in \(directory) is open already, here or in another process.") : failure
-    }
+/// `store.lock`, held for as long as the file is open; the kernel lets go of it when the process dies, however it dies.
+func lockDirectory(_ directory: String) throws -> OpenFile {
+  guard let file = try named({ try OpenFile.lock("\(directory)/store.lock") }) else {
+    throw StoreError(.alreadyOpen, "The store in \(directory) is open already, here or in another process.")
   }
-
-  deinit { close(descriptor) }
+  return file
 }
 
 /// The root key file: 32 random bytes, readable by its owner only.
@@ -71,11 +60,11 @@ enum RootKey {
 }
 
 /// Makes new names in a directory durable.
-func syncDirectory(_ directory: String) throws {
-  let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw systemError("open", directory) }
-  defer { close(descriptor) }
-  guard fsync(descriptor) == 0 else { throw systemError("sync", directory) }
+func syncDirectory(_ directory: String) throws { try named { try Disk.Files.syncDirectory(directory) } }
+
+/// Failed system calls as the store's own errors.
+private func named<T>(_ body: () throws -> T) throws -> T {
+  do { return try body() } catch let error as FileError { throw StoreError(.system, "Cannot \(error).") }
 }
 
 private func systemError(_ action: String, _ path: String) -> StoreError {

@@ -22,7 +22,7 @@ public final class Store: Sendable {
   private let aftermath: Aftermath
   private let committer: GroupCommitter
   private let revision: Atomic<Int64>
-  private let lock: Mutex<DirectoryLock?>
+  private let lock: Mutex<OpenFile?>
 
   /// How many readers may be at work at the same time.
   private static let readersMax = 4
@@ -44,7 +44,7 @@ public final class Store: Sendable {
     let collections = try Collections(types)
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let lock = try DirectoryLock(directory: directory)
+    let lock = try lockDirectory(directory)
     let path = "\(directory)/state.sqlite"
     var configuration = Configuration()
     configuration.label = "castle.store"
