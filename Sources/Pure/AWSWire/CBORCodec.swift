@@ -2,27 +2,12 @@
 
 import AWSCore
 
-struct CBORCodec: ProtocolCodec {
+struct CBORCodec: DocumentCodec {
   var wireProtocol: WireProtocol { .cbor }
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
-  {
-    let shapes = model.shapes
-    guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
-      return StructureValue(count: 0)
-    }
-    do throws(DecodeFault) {
-      guard !request.body.isEmpty else { return StructureValue(count: members.count) }
-      guard case .object(let entries) = try Self.parse(request.body) else {
-        throw DecodeFault.malformed("The request's body is not a CBOR map.")
-      }
-      return try DynamicDecoder(shapes: shapes).structure(entries, members)
-    } catch {
-      throw JSONCodec.serialization(error)
-    }
-  }
+  static var document: String { "CBOR map" }
 
-  private static func parse(_ bytes: [UInt8]) throws(DecodeFault) -> DynamicValue {
+  static func parse(_ bytes: [UInt8]) throws(DecodeFault) -> DynamicValue {
     do { return try CBOR.parse(bytes) } catch { throw .malformed("The request's body is not CBOR: \(error.message).") }
   }
 

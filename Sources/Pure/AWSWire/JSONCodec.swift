@@ -2,27 +2,12 @@
 
 import AWSCore
 
-struct JSONCodec: ProtocolCodec {
+struct JSONCodec: DocumentCodec {
   var wireProtocol: WireProtocol { .json }
 
-  func decode(_ request: WireRequest, operation: OperationModel, model: ServiceModel) throws(AWSError) -> StructureValue
-  {
-    let shapes = model.shapes
-    guard let input = operation.input, case .structure(let members) = shapes[input].kind else {
-      return StructureValue(count: 0)
-    }
-    do throws(DecodeFault) {
-      guard !request.body.isEmpty else { return StructureValue(count: members.count) }
-      guard case .object(let entries) = try Self.parse(request.body) else {
-        throw DecodeFault.malformed("The request's body is not a JSON object.")
-      }
-      return try DynamicDecoder(shapes: shapes).structure(entries, members)
-    } catch {
-      throw Self.serialization(error)
-    }
-  }
+  static var document: String { "JSON object" }
 
-  private static func parse(_ bytes: [UInt8]) throws(DecodeFault) -> DynamicValue {
+  static func parse(_ bytes: [UInt8]) throws(DecodeFault) -> DynamicValue {
     do { return try JSON.parse(bytes) } catch { throw .malformed("The request's body is not JSON: \(error).") }
   }
 
