@@ -39,6 +39,12 @@ public struct ResourceAccess: Sendable {
     self.kind = kind
     self.context = context
   }
+
+  /// A resource with its tags, which policies may ask for.
+  public init(_ arn: String, tags: [String: String]) {
+    self.init(
+      arn, context: Dictionary(uniqueKeysWithValues: tags.map { ("aws:ResourceTag/\($0.key)", [$0.value]) }))
+  }
 }
 
 /// A body that streams in: chunks in order, each read once.

@@ -18,19 +18,13 @@ extension ElastiCacheService {
 
   func groupAccess(_ id: String, _ call: CallContext) async throws -> [ResourceAccess] {
     let group = try await store.read { try Self.group(id, call.scope, $0).0 }
-    return [Self.access(group.arn, group.tags)]
+    return [ResourceAccess(group.arn, tags: group.tags)]
   }
 
   func createAccess(
     _ input: ElastiCache.CreateReplicationGroupMessage, _ call: CallContext
   ) async throws -> [ResourceAccess] {
     [ResourceAccess(call.arn("elasticache", "replicationgroup:\(input.replicationGroupId.lowercased())"))]
-  }
-
-  static func access(_ arn: String, _ tags: [String: String]) -> ResourceAccess {
-    var context: [String: [String]] = [:]
-    for (key, value) in tags { context["aws:ResourceTag/\(key)"] = [value] }
-    return ResourceAccess(arn, context: context)
   }
 
   /// The subnets with these ids; those of the default VPC when none are named.

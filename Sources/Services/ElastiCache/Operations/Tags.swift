@@ -54,7 +54,7 @@ extension ElastiCacheService {
   }
 
   func tagAccess(_ name: String, _ call: CallContext) async throws -> [ResourceAccess] {
-    [Self.access(name, try await tags(name, call))]
+    [ResourceAccess(name, tags: try await tags(name, call))]
   }
 
   func listTags(

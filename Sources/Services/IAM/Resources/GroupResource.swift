@@ -36,24 +36,15 @@ enum GroupResource {
     delete: delete)
 
   private static func apply(old: JSONValue, new: JSONValue, _ name: String, _ call: CallContext) async throws {
-    let (arns, wanted) = (
-      StackProperties.texts(old["ManagedPolicyArns"]), StackProperties.texts(new["ManagedPolicyArns"])
-    )
-    for arn in wanted where !arns.contains(arn) {
+    try await StackProperties.add("ManagedPolicyArns", old, new) { arn in
       _ = try await call.invoke(IAM.attachGroupPolicy, .make { ($0.groupName, $0.policyArn) = (name, arn) })
     }
-    for arn in arns where !wanted.contains(arn) {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(IAM.detachGroupPolicy, .make { ($0.groupName, $0.policyArn) = (name, arn) })
-      }
+    try await StackProperties.remove("ManagedPolicyArns", old, new) { arn in
+      _ = try await call.invoke(IAM.detachGroupPolicy, .make { ($0.groupName, $0.policyArn) = (name, arn) })
     }
-    let (before, after) = (StackProperties.policies(old), StackProperties.policies(new))
-    for (policy, _) in before where after[policy] == nil {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(IAM.deleteGroupPolicy, .make { ($0.groupName, $0.policyName) = (name, policy) })
-      }
-    }
-    for (policy, text) in after where before[policy] != text {
+    try await StackProperties.applyPolicies(old, new) { policy in
+      _ = try await call.invoke(IAM.deleteGroupPolicy, .make { ($0.groupName, $0.policyName) = (name, policy) })
+    } put: { policy, text in
       _ = try await call.invoke(
         IAM.putGroupPolicy, .make { ($0.groupName, $0.policyName, $0.policyDocument) = (name, policy, text) })
     }

@@ -31,14 +31,11 @@ enum InstanceProfileResource {
     delete: delete)
 
   private static func apply(old: JSONValue, new: JSONValue, _ name: String, _ call: CallContext) async throws {
-    let (held, wanted) = (StackProperties.texts(old["Roles"]), StackProperties.texts(new["Roles"]))
-    for role in held where !wanted.contains(role) {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(
-          IAM.removeRoleFromInstanceProfile, .make { ($0.instanceProfileName, $0.roleName) = (name, role) })
-      }
+    try await StackProperties.remove("Roles", old, new) { role in
+      _ = try await call.invoke(
+        IAM.removeRoleFromInstanceProfile, .make { ($0.instanceProfileName, $0.roleName) = (name, role) })
     }
-    for role in wanted where !held.contains(role) {
+    try await StackProperties.add("Roles", old, new) { role in
       _ = try await call.invoke(
         IAM.addRoleToInstanceProfile, .make { ($0.instanceProfileName, $0.roleName) = (name, role) })
     }

@@ -107,47 +107,17 @@ enum RoleResource {
 /// A role's inline and managed policies as properties.
 private enum HeldByRole {
   static func apply(old: JSONValue, new: JSONValue, _ name: String, _ call: CallContext) async throws {
-    let (held, wanted) = (
-      StackProperties.texts(old["ManagedPolicyArns"]), StackProperties.texts(new["ManagedPolicyArns"])
-    )
-    for arn in held where !wanted.contains(arn) {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(
-          IAM.detachRolePolicy,
-          .make {
-            $0.roleName = name
-            $0.policyArn = arn
-          })
-      }
+    try await StackProperties.remove("ManagedPolicyArns", old, new) { arn in
+      _ = try await call.invoke(IAM.detachRolePolicy, .make { ($0.roleName, $0.policyArn) = (name, arn) })
     }
-    for arn in wanted where !held.contains(arn) {
+    try await StackProperties.add("ManagedPolicyArns", old, new) { arn in
+      _ = try await call.invoke(IAM.attachRolePolicy, .make { ($0.roleName, $0.policyArn) = (name, arn) })
+    }
+    try await StackProperties.applyPolicies(old, new) { policy in
+      _ = try await call.invoke(IAM.deleteRolePolicy, .make { ($0.roleName, $0.policyName) = (name, policy) })
+    } put: { policy, text in
       _ = try await call.invoke(
-        IAM.attachRolePolicy,
-        .make {
-          $0.roleName = name
-          $0.policyArn = arn
-        })
-    }
-    let before = StackProperties.policies(old)
-    let after = StackProperties.policies(new)
-    for (policy, _) in before where after[policy] == nil {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(
-          IAM.deleteRolePolicy,
-          .make {
-            $0.roleName = name
-            $0.policyName = policy
-          })
-      }
-    }
-    for (policy, text) in after where before[policy] != text {
-      _ = try await call.invoke(
-        IAM.putRolePolicy,
-        .make {
-          $0.roleName = name
-          $0.policyName = policy
-          $0.policyDocument = text
-        })
+        IAM.putRolePolicy, .make { ($0.roleName, $0.policyName, $0.policyDocument) = (name, policy, text) })
     }
   }
 }

@@ -38,6 +38,32 @@ enum StackProperties {
     return tags
   }
 
+  /// Adds what a list among the properties names and did not name before.
+  static func add(
+    _ property: String, _ old: JSONValue, _ new: JSONValue, _ body: (String) async throws -> Void
+  ) async throws {
+    let held = texts(old[property])
+    for name in texts(new[property]) where !held.contains(name) { try await body(name) }
+  }
+
+  /// Removes what a list among the properties names no more.
+  static func remove(
+    _ property: String, _ old: JSONValue, _ new: JSONValue, _ body: (String) async throws -> Void
+  ) async throws {
+    let wanted = texts(new[property])
+    for name in texts(old[property]) where !wanted.contains(name) { try await ignoringMissing { try await body(name) } }
+  }
+
+  /// Makes the inline policies those of the `Policies` property.
+  static func applyPolicies(
+    _ old: JSONValue, _ new: JSONValue, delete: (String) async throws -> Void,
+    put: (String, _ document: String) async throws -> Void
+  ) async throws {
+    let (before, after) = (policies(old), policies(new))
+    for (name, _) in before where after[name] == nil { try await ignoringMissing { try await delete(name) } }
+    for (name, text) in after where before[name] != text { try await put(name, text) }
+  }
+
   /// Removing what is gone is no error.
   static func ignoringMissing(_ body: () async throws -> Void) async throws {
     do { try await body() } catch let error as AWSError where error.code == "NoSuchEntity" {}

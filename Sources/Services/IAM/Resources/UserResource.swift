@@ -69,32 +69,21 @@ enum UserResource {
 
   private static func apply(old: JSONValue, new: JSONValue, _ name: String, _ call: CallContext) async throws {
     try await applyLogin(old: old["LoginProfile"], new: new["LoginProfile"], name, call)
-    let (groups, wantedGroups) = (StackProperties.texts(old["Groups"]), StackProperties.texts(new["Groups"]))
-    for group in wantedGroups where !groups.contains(group) {
+    try await StackProperties.add("Groups", old, new) { group in
       _ = try await call.invoke(IAM.addUserToGroup, .make { ($0.userName, $0.groupName) = (name, group) })
     }
-    for group in groups where !wantedGroups.contains(group) {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(IAM.removeUserFromGroup, .make { ($0.userName, $0.groupName) = (name, group) })
-      }
+    try await StackProperties.remove("Groups", old, new) { group in
+      _ = try await call.invoke(IAM.removeUserFromGroup, .make { ($0.userName, $0.groupName) = (name, group) })
     }
-    let arns = StackProperties.texts(old["ManagedPolicyArns"])
-    let wantedARNs = StackProperties.texts(new["ManagedPolicyArns"])
-    for arn in wantedARNs where !arns.contains(arn) {
+    try await StackProperties.add("ManagedPolicyArns", old, new) { arn in
       _ = try await call.invoke(IAM.attachUserPolicy, .make { ($0.userName, $0.policyArn) = (name, arn) })
     }
-    for arn in arns where !wantedARNs.contains(arn) {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(IAM.detachUserPolicy, .make { ($0.userName, $0.policyArn) = (name, arn) })
-      }
+    try await StackProperties.remove("ManagedPolicyArns", old, new) { arn in
+      _ = try await call.invoke(IAM.detachUserPolicy, .make { ($0.userName, $0.policyArn) = (name, arn) })
     }
-    let (before, after) = (StackProperties.policies(old), StackProperties.policies(new))
-    for (policy, _) in before where after[policy] == nil {
-      try await StackProperties.ignoringMissing {
-        _ = try await call.invoke(IAM.deleteUserPolicy, .make { ($0.userName, $0.policyName) = (name, policy) })
-      }
-    }
-    for (policy, text) in after where before[policy] != text {
+    try await StackProperties.applyPolicies(old, new) { policy in
+      _ = try await call.invoke(IAM.deleteUserPolicy, .make { ($0.userName, $0.policyName) = (name, policy) })
+    } put: { policy, text in
       _ = try await call.invoke(
         IAM.putUserPolicy, .make { ($0.userName, $0.policyName, $0.policyDocument) = (name, policy, text) })
     }

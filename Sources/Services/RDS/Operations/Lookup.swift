@@ -53,12 +53,12 @@ extension RDSService {
 
   func clusterAccess(_ id: String, _ call: CallContext) async throws -> [ResourceAccess] {
     let cluster = try await facts(id, call).cluster
-    return [Self.access(cluster.arn, cluster.tags)]
+    return [ResourceAccess(cluster.arn, tags: cluster.tags)]
   }
 
   func instanceAccess(_ id: String, _ call: CallContext) async throws -> [ResourceAccess] {
     let instance = try await store.read { try Self.instance(id, call.scope, $0) }
-    return [Self.access(instance.arn, instance.tags)]
+    return [ResourceAccess(instance.arn, tags: instance.tags)]
   }
 
   func createClusterAccess(_ input: RDS.CreateDBClusterMessage, _ call: CallContext) async throws -> [ResourceAccess] {
@@ -68,12 +68,6 @@ extension RDSService {
   func createInstanceAccess(_ input: RDS.CreateDBInstanceMessage, _ call: CallContext) async throws -> [ResourceAccess]
   {
     [ResourceAccess(call.arn("rds", "db:\(input.dbInstanceIdentifier.lowercased())"))]
-  }
-
-  static func access(_ arn: String, _ tags: [String: String]) -> ResourceAccess {
-    var context: [String: [String]] = [:]
-    for (key, value) in tags { context["aws:ResourceTag/\(key)"] = [value] }
-    return ResourceAccess(arn, context: context)
   }
 
   // MARK: What other services know

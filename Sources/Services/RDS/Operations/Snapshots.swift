@@ -20,13 +20,13 @@ extension RDSService {
       return [ResourceAccess(call.arn("rds", "cluster-snapshot:*"))]
     }
     let snapshot = try await store.read { try Self.snapshot(id, call.scope, $0) }
-    return [Self.access(snapshot.arn, snapshot.tags)]
+    return [ResourceAccess(snapshot.arn, tags: snapshot.tags)]
   }
 
   func snapshotAccess(_ input: RDS.DeleteDBClusterSnapshotMessage, _ call: CallContext) async throws -> [ResourceAccess]
   {
     let snapshot = try await store.read { try Self.snapshot(input.dbClusterSnapshotIdentifier, call.scope, $0) }
-    return [Self.access(snapshot.arn, snapshot.tags)]
+    return [ResourceAccess(snapshot.arn, tags: snapshot.tags)]
   }
 
   func describeSnapshots(

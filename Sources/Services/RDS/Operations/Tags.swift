@@ -48,7 +48,7 @@ extension RDSService {
   }
 
   func tagAccess(_ name: String, _ call: CallContext) async throws -> [ResourceAccess] {
-    [Self.access(name, try await tags(name, call))]
+    [ResourceAccess(name, tags: try await tags(name, call))]
   }
 
   private func tags(_ name: String, _ call: CallContext) async throws -> [String: String] {
