@@ -136,11 +136,9 @@ struct ValidationTests {
     #expect(unknown.count <= 2)
   }
 
-  @Test("no pattern makes a long text slow")
+  @Test("no pattern makes a long text slow: this one would backtrack for ages", .timeLimit(.minutes(1)))
   func linear() throws {
     let pattern = try #require(Pattern("(a*)*(a|aa)+b"))
-    let clock = ContinuousClock()
-    let time = clock.measure { #expect(!pattern.matches(String(repeating: "a", count: 20_000))) }
-    #expect(time < .seconds(20))
+    #expect(!pattern.matches(String(repeating: "a", count: 20_000)))
   }
 }

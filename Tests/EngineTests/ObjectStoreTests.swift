@@ -289,13 +289,12 @@ import Testing
     }
   }
 
-  @Test("removing everything is quick and leaves a store that works")
+  @Test("removing everything leaves a store that works")
   func reset() async throws {
     try await withStore { store, folder in
       for i in 0..<20 { try await store.put(pattern(i, i * 5000), bucket: "b", key: "k\(i)", at: noon) }
       let stale = try await store.stage(pattern(1, 50_000))
-      let took = try await ContinuousClock().measure { try await store.removeEverything() }
-      #expect(took < .seconds(1))
+      try await store.removeEverything()
       #expect(try await store.buckets() == [])
       try await store.createBucket("b", at: noon)
       await #expect(throws: ObjectStoreError.wasReset) { try await store.put(stale, bucket: "b", key: "k", at: noon) }

@@ -131,23 +131,18 @@ import class GRDB.Database
     }
   }
 
-  @Test("a reset empties every table, in less than 50 ms, and keeps the store usable")
+  @Test("a reset empties every table and keeps the store usable")
   func reset() async throws {
     try await withStore { store in
       try await store.migrate(named: "test/0001-own") {
         try $0.execute(sql: "CREATE TABLE own (id INTEGER PRIMARY KEY) STRICT; INSERT INTO own VALUES (1)")
       }
-      // The best of three, as other tests share the disk.
-      var times: [Duration] = []
-      for _ in 0..<3 {
-        try await store.write { transaction in
-          for n in 0..<1000 { try transaction.put(Widget(id: "w\(n)", color: "red"), here) }
-          _ = try transaction.nextNumber("n", here)
-        }
-        _ = try await store.get(Widget.self, here, "w1")
-        times.append(try await ContinuousClock().measure { try await store.removeEverything() })
+      try await store.write { transaction in
+        for n in 0..<1000 { try transaction.put(Widget(id: "w\(n)", color: "red"), here) }
+        _ = try transaction.nextNumber("n", here)
       }
-      #expect(times.min() ?? .seconds(1) < .milliseconds(50))
+      _ = try await store.get(Widget.self, here, "w1")
+      try await store.removeEverything()
       #expect(try await store.get(Widget.self, here, "w1") == nil)
       try await store.read { s in
         let count = try s.count(Widget.self)

@@ -210,11 +210,9 @@ struct SupervisorFixture {
       let output = try await f.supervisor.run(f.shell("tool", "tr a-z A-Z"), input: Array("words".utf8))
       #expect(output == "WORDS")
       await #expect(throws: SupervisorError.self) { try await f.supervisor.run(f.shell("tool", "echo why; exit 2")) }
-      let started = ContinuousClock.now
       await #expect(throws: SupervisorError.toolTimedOut(id: "tool", seconds: 0.2, output: "")) {
         try await f.supervisor.run(f.shell("tool", "sleep 100"), timeout: 0.2)
       }
-      #expect(ContinuousClock.now - started < .seconds(20))
       #expect(await f.supervisor.records().isEmpty)
     }
   }

@@ -38,6 +38,11 @@ public final class GroupCommitter: Sendable {
     private var waiting: [Operation] = []
     private var earliest = UInt64.max
     private var closed = false
+    private var committed = 0
+
+    /// How many groups have been committed.
+    var commits: Int { condition.withLock { committed } }
+    func noteCommit() { condition.withLock { committed += 1 } }
 
     init(groupMax: Int) { self.groupMax = groupMax }
 
@@ -102,11 +107,17 @@ public final class GroupCommitter: Sendable {
     self.queue = queue
     self.isolation = isolation
     startThread {
-      while let group = queue.take() { Self.commit(group, pool, isolation, witness) }
+      while let group = queue.take() {
+        queue.noteCommit()
+        Self.commit(group, pool, isolation, witness)
+      }
     }
   }
 
   deinit { queue.close() }
+
+  /// How many groups have been committed: each is one fsync, whatever it holds.
+  public var commits: Int { queue.commits }
 
   /// Runs what waits, then ends the thread; later calls throw ``Closed``.
   public func close() { queue.close() }

@@ -31,7 +31,8 @@ public struct Admission: Sendable {
 
   /// The key behind a request; its signature is checked by `verify`.
   func identify(
-    _ authorization: Result<SigV4.ParsedAuthorization, SigV4.Failure>, style: SigV4.ErrorStyle, isOpen: Bool, now: Timestamp
+    _ authorization: Result<SigV4.ParsedAuthorization, SigV4.Failure>, style: SigV4.ErrorStyle, isOpen: Bool,
+    now: Timestamp
   ) async throws -> Identity {
     let parsed: SigV4.ParsedAuthorization
     switch authorization {
