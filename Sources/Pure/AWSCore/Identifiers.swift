@@ -57,29 +57,54 @@ extension IdentifierSource {
   /// Characters drawn evenly from an alphabet.
   public func characters(_ count: Int, from alphabet: [Character]) -> String {
     var result = ""
-    let limit = 256 - 256 % alphabet.count
+    result.reserveCapacity(count)
+    for index in indices(count, below: alphabet.count) { result.append(alphabet[index]) }
+    return result
+  }
+
+  /// Numbers below a limit of at most 256, drawn evenly.
+  private func indices(_ count: Int, below limit: Int) -> [Int] {
+    var result: [Int] = []
+    result.reserveCapacity(count)
+    let even = 256 - 256 % limit
     while result.count < count {
-      // Bytes above the largest multiple are thrown away, so that each character is equally likely.
-      for byte in randomBytes(count) where Int(byte) < limit && result.count < count {
-        result.append(alphabet[Int(byte) % alphabet.count])
+      // Bytes above the largest multiple are thrown away, so that each number is equally likely.
+      for byte in randomBytes(count) where Int(byte) < even && result.count < count {
+        result.append(Int(byte) % limit)
       }
     }
     return result
   }
 
+  private func ascii(_ count: Int, from alphabet: StaticString) -> String {
+    String(decoding: indices(count, below: alphabet.utf8CodeUnitCount).map { alphabet.utf8Start[$0] }, as: UTF8.self)
+  }
+
   /// Mixed-case letters and digits, as behind a secret's name in its ARN.
   public func alphanumeric(_ count: Int) -> String {
-    characters(count, from: Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"))
+    ascii(count, from: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
   }
 
   /// Upper-case letters and digits, as in an IAM unique id behind its four-letter prefix (`AROA…`).
   public func upperAlphanumeric(_ count: Int) -> String {
-    characters(count, from: Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
+    ascii(count, from: "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
   }
 }
 
 /// Lower-case hexadecimal digits of some bytes.
 public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+  let quick = bytes.withContiguousStorageIfAvailable { bytes in
+    String(unsafeUninitializedCapacity: bytes.count * 2) { out in
+      var at = 0
+      for byte in bytes {
+        out[at] = hexadecimalDigit(byte >> 4)
+        out[at + 1] = hexadecimalDigit(byte & 15)
+        at += 2
+      }
+      return at
+    }
+  }
+  if let quick { return quick }
   var out: [UInt8] = []
   out.reserveCapacity(bytes.underestimatedCount * 2)
   for byte in bytes {

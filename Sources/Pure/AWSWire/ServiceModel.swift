@@ -91,7 +91,9 @@ public struct OperationModel: Sendable {
   public var name: String
   public var method: String
   /// The URI template, such as `/{Bucket}/{Key+}?tagging`.
-  public var uri: String
+  public let uri: String
+  /// `uri`, taken apart; nil when its braces do not match.
+  let template: URITemplate?
   /// Index of the input structure; nil when there is none.
   public var input: Int?
   public var output: Int?
@@ -102,6 +104,13 @@ public struct OperationModel: Sendable {
   /// The element name of a REST XML request's body, where the input names one.
   public var inputLocationName: String?
   public var inputNamespace: String?
+
+  init(name: String, method: String, uri: String) {
+    self.name = name
+    self.method = method
+    self.uri = uri
+    template = URITemplate(uri)
+  }
 }
 
 /// A service: what its API is called, which protocols it speaks, and its operations and shapes.

@@ -53,22 +53,25 @@ extension SigV4.ParsedAuthorization {
     let text = Self.trimmed(Array(header.utf8)[...])
     let name = text.prefix { $0 != 32 && $0 != 9 }
     try Self.check(algorithm: String(decoding: name, as: UTF8.self))
-    var parts = ["Credential": Substring(), "Signature": Substring(), "SignedHeaders": Substring()]
+    var credential = Substring(), signature = Substring(), signed = Substring()
     for piece in text[name.endIndex...].split(separator: UInt8(ascii: ",")) {
       let piece = Self.trimmed(piece)
       guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else {
         let shown = String(decoding: piece, as: UTF8.self)
         throw .malformedHeader("'\(shown)' not a valid key=value pair (missing equal-sign) in Authorization header.")
       }
-      let name = String(decoding: Self.trimmed(piece[..<equals]), as: UTF8.self)
-      parts[name] = Substring(decoding: Self.trimmed(piece[(equals + 1)...]), as: UTF8.self)
+      let value = Substring(decoding: Self.trimmed(piece[(equals + 1)...]), as: UTF8.self)
+      switch String(decoding: Self.trimmed(piece[..<equals]), as: UTF8.self) {
+      case "Credential": credential = value
+      case "Signature": signature = value
+      case "SignedHeaders": signed = value
+      default: break
+      }
     }
-    guard let credential = parts["Credential"], let signature = parts["Signature"],
-      let signed = parts["SignedHeaders"], !credential.isEmpty, !signature.isEmpty, !signed.isEmpty
-    else {
-      let missing = ["Credential", "Signature", "SignedHeaders"].filter { parts[$0]?.isEmpty ?? true }
+    guard !credential.isEmpty, !signature.isEmpty, !signed.isEmpty else {
+      let all = [("Credential", credential), ("Signature", signature), ("SignedHeaders", signed)]
       throw .malformedHeader(
-        missing.map { "Authorization header requires '\($0)' parameter." }.joined(separator: " "))
+        all.filter(\.1.isEmpty).map { "Authorization header requires '\($0.0)' parameter." }.joined(separator: " "))
     }
     guard let (id, scope) = Self.split(credential: credential) else {
       throw .malformedHeader(

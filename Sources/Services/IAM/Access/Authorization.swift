@@ -30,9 +30,10 @@ extension IAMService {
 
   /// The account in an ARN; nil where it says none (S3) or there is no ARN.
   static func account(in arn: String) -> String? {
-    let parts = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-    guard parts.count == 6, !parts[4].isEmpty, parts[4] != "aws" else { return nil }
-    return String(parts[4])
+    let parts = arn.utf8.split(separator: UInt8(ascii: ":"), maxSplits: 5, omittingEmptySubsequences: false)
+    guard parts.count == 6, !parts[4].isEmpty else { return nil }
+    let account = String(Substring(parts[4]))
+    return account == "aws" ? nil : account
   }
 
   /// What a grant may call the principal.

@@ -1,5 +1,7 @@
 // The form of what Encrypt returns for a symmetric key. AWS's own form is not public; callers treat it as opaque.
 
+import AWSCore
+
 /// A ciphertext: which key and generation made it, and the sealed bytes.
 ///
 ///     1   version (1)
@@ -30,7 +32,7 @@ struct CiphertextBlob {
   init?(_ bytes: [UInt8]) {
     guard bytes.count >= Self.headerBytes + Self.nonceBytes + Self.tagBytes, bytes[0] == Self.version, bytes[1] < 2
     else { return nil }
-    let id = Array(Self.hex(bytes[2..<18]))
+    let id = Array(hexadecimal(bytes[2..<18]).utf8)
     func part(_ range: Range<Int>) -> String { String(decoding: id[range], as: UTF8.self) }
     keyID =
       bytes[1] == 1
@@ -40,7 +42,7 @@ struct CiphertextBlob {
     for byte in bytes[18..<26] { number = number << 8 | UInt64(byte) }
     let digits = String(number)
     account = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
-    materialID = String(decoding: Self.hex(bytes[26..<58]), as: UTF8.self)
+    materialID = hexadecimal(bytes[26..<58])
     header = bytes[..<Self.headerBytes]
     sealed = bytes[Self.headerBytes...]
   }
@@ -56,13 +58,6 @@ struct CiphertextBlob {
     out += id
     for shift in stride(from: 56, through: 0, by: -8) { out.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
     out += material
-    return out
-  }
-
-  private static func hex(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(bytes.count * 2)
-    for byte in bytes { for digit in [byte >> 4, byte & 15] { out.append(digit < 10 ? 48 + digit : 87 + digit) } }
     return out
   }
 
