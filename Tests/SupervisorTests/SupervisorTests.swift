@@ -291,8 +291,13 @@ struct SupervisorFixture {
       try await f.written("kept", "up \(process.pid) on")
       let port = try #require(PrivateFiles.tail(f.log("kept")).firstMatch(of: #/on (\d+)\./#).flatMap { UInt16($0.1) })
       #expect(try Self.ask(port, "who") == "\(process.pid)")
+      let killed = castle_pidfd_open(process.pid)
+      try #require(killed >= 0)
       process.kill()
-      // Asked at once: nobody may be there to answer yet, and nobody is refused.
+      // Until it is gone it might still take a connection. From then on nobody may be there to answer, and nobody is
+      // refused.
+      #expect(castle_poll(killed, 1, 10_000) == 1)
+      close(killed)
       let next = try Self.ask(port, "who")
       #expect(Int32(next) != nil && next != "\(process.pid)")
       #expect(process.isRunning, "it stands for the next one too")
