@@ -116,6 +116,28 @@ struct AuthorizationTests {
     }
   }
 
+  @Test("the owner passes, unless the resource's policy denies it by name") func deniedOwner() async throws {
+    try await IAMFixture.with { f in
+      func decide(_ action: String, _ statement: String) async -> Bool {
+        let access = ResourceAccess(
+          "arn:aws:s3:::assets/a.png",
+          policy: #"{"Version":"2012-10-17","Statement":[\#(statement)]}"#)
+        do {
+          try await f.iam.authorize(f.call, action: action, access: access)
+          return true
+        } catch {
+          return false
+        }
+      }
+      let denied =
+        #"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::assets/*"}"#
+      let other = #"{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::assets/*"}"#
+      #expect(await !decide("s3:GetObject", denied))
+      #expect(await decide("s3:GetObject", other))
+      #expect(await decide("s3:DeleteBucketPolicy", denied))
+    }
+  }
+
   @Test("another account's root needs the resource's leave")
   func otherAccount() async throws {
     try await IAMFixture.with { f in

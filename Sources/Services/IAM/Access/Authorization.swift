@@ -6,26 +6,39 @@ import ServiceKit
 import Store
 
 extension IAMService {
-  /// Decides one access. Services of Castle and the root of the account that owns the resource pass.
+  /// Decides one access. Services of Castle pass, and so does the root of the account that owns the resource, unless the
+  /// resource's own policy denies it.
   /// - Throws: the service's own access-denied error, with AWS's reason.
   public func authorize(_ call: CallContext, action: String, access: ResourceAccess) async throws {
     let principal = call.principal
     guard principal.kind != .service else { return }
     let owner = access.account ?? Self.account(in: access.arn) ?? principal.account
-    if principal.kind == .root, owner == principal.account { return }
+    let isOwnRoot = principal.kind == .root && owner == principal.account
+    if isOwnRoot, !mayBeDenied(action, access) { return }
     let request = policyRequest(
       principal, action: action, arn: access.arn, owner: owner, context: Self.context(of: call, access), now: call.now)
     var set = try await policySet(of: principal)
     set.resourceRule = access.kind == .ordinary ? .additional : .required
     if let text = access.policy { set.resource = .init(try resourcePolicy(text, access.kind)) }
     let decision = set.decide(request)
-    if decision.isAllowed { return }
+    if decision.isAllowed || (isOwnRoot && !decision.isExplicitDeny) { return }
     if !decision.isExplicitDeny, !access.grants.isEmpty,
       Self.names(of: principal).contains(where: access.grants.contains)
     {
       return
     }
     throw AccessDenied.error(decision, request)
+  }
+
+  /// What the root user can always do, lest a bucket be locked for good (S3 User Guide, "Bucket policies").
+  private static let rootKeeps: Set<String> = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"]
+
+  /// Whether a resource's policy has anything to say against its owner.
+  private func mayBeDenied(_ action: String, _ access: ResourceAccess) -> Bool {
+    guard let text = access.policy, !Self.rootKeeps.contains(action),
+      let document = try? resourcePolicy(text, access.kind)
+    else { return false }
+    return document.statements.contains { $0.effect == .deny }
   }
 
   /// The account in an ARN; nil where it says none (S3) or there is no ARN.
