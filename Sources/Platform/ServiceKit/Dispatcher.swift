@@ -47,26 +47,49 @@ public struct Dispatcher: Invoker {
   public func run(
     _ model: ServiceModel, _ operation: String, _ input: StructureValue, body: RequestBody? = nil, _ call: CallContext
   ) async throws -> (output: StructureValue, body: ResponseBody?) {
+    let entry = try entry(model, operation)
+    let prepared = entry.handler.operation.call(input)
+    try await authorize(entry, operation, prepared, call)
+    return try await prepared.run(body, call)
+  }
+
+  private func entry(_ model: ServiceModel, _ operation: String) throws(AWSError) -> Entry {
     guard let entry = entries[ObjectIdentifier(model)]?[operation] else {
       throw AWSError.notImplemented(service: model.header.signingName, operation: operation)
     }
-    if !entry.handler.isOpen, call.principal.kind != .service {
-      for access in try await entry.handler.authorize(input, call) {
-        try await authority.authorize(
-          call, action: access.action ?? "\(entry.api.actionPrefix):\(operation)", access: access)
-      }
+    return entry
+  }
+
+  private func authorize(
+    _ entry: Entry, _ operation: String, _ prepared: some AnyCall, _ call: CallContext
+  ) async throws {
+    guard !entry.handler.isOpen, call.principal.kind != .service else { return }
+    for access in try await prepared.accesses(call) {
+      try await authority.authorize(
+        call, action: access.action ?? "\(entry.api.actionPrefix):\(operation)", access: access)
     }
-    return try await entry.handler.run(input, body, call)
   }
 
   public func invoke<I, O>(_ operation: APIOperation<I, O>, _ input: I, _ call: CallContext) async throws -> O {
-    O(wireMembers: try await run(operation.service, operation.name, input.wireMembers, call).output)
+    try await invoke(operation, input, nil, call).0
   }
 
   public func invokeStreaming<I, O>(
     _ operation: APIOperation<I, O>, _ input: I, _ body: RequestBody, _ call: CallContext
   ) async throws -> (O, ResponseBody?) {
-    let (output, stream) = try await run(operation.service, operation.name, input.wireMembers, body: body, call)
-    return (O(wireMembers: output), stream)
+    try await invoke(operation, input, body, call)
+  }
+
+  /// From type to type: nothing is put into wire values that never sees a wire.
+  private func invoke<I, O>(
+    _ operation: APIOperation<I, O>, _ input: I, _ body: RequestBody?, _ call: CallContext
+  ) async throws -> (O, ResponseBody?) {
+    let entry = try entry(operation.service, operation.name)
+    guard let typed = entry.handler.operation as? TypedOperation<I, O> else {
+      throw AWSError.notImplemented(service: operation.service.header.signingName, operation: operation.name)
+    }
+    let prepared = TypedCall(operation: typed, input: input)
+    try await authorize(entry, operation.name, prepared, call)
+    return try await typed.run(input, body, call)
   }
 }

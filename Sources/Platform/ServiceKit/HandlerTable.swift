@@ -128,13 +128,43 @@ public struct ResponseBody: Sendable {
 
 /// An operation's way in, without its types.
 public struct AnyHandler: Sendable {
-  public var authorize: @Sendable (StructureValue, CallContext) async throws -> [ResourceAccess]
-  public var run:
-    @Sendable (StructureValue, RequestBody?, CallContext) async throws -> (output: StructureValue, body: ResponseBody?)
+  let operation: any AnyOperation
   /// The operation reads its body as a stream.
   public var takesStream: Bool
   /// The call is let in without an identity check (STS AssumeRoleWithWebIdentity), or decides itself (GetCallerIdentity).
   public var isOpen: Bool
+}
+
+/// What the dispatcher does with an operation whose types it does not know.
+protocol AnyOperation: Sendable {
+  /// A call off the wire, its input read into the operation's own type once.
+  func call(_ input: StructureValue) -> any AnyCall
+}
+
+/// One call, its input in the operation's own type.
+protocol AnyCall: Sendable {
+  func accesses(_ call: CallContext) async throws -> [ResourceAccess]
+  func run(_ body: RequestBody?, _ call: CallContext) async throws -> (output: StructureValue, body: ResponseBody?)
+}
+
+/// An operation with its types: what calls between services use, with nothing in between.
+struct TypedOperation<I: WireStructure, O: WireStructure>: AnyOperation {
+  let access: HandlerTable.Access<I>
+  let run: @Sendable (I, RequestBody?, CallContext) async throws -> (O, ResponseBody?)
+
+  func call(_ input: StructureValue) -> any AnyCall { TypedCall(operation: self, input: I(wireMembers: input)) }
+}
+
+struct TypedCall<I: WireStructure, O: WireStructure>: AnyCall {
+  let operation: TypedOperation<I, O>
+  let input: I
+
+  func accesses(_ call: CallContext) async throws -> [ResourceAccess] { try await operation.access(input, call) }
+
+  func run(_ body: RequestBody?, _ call: CallContext) async throws -> (output: StructureValue, body: ResponseBody?) {
+    let (output, stream) = try await operation.run(input, body, call)
+    return (output: output.wireMembers, body: stream)
+  }
 }
 
 /// The table of a service's operations. Written out once, in the service's main file.
@@ -155,9 +185,9 @@ public struct HandlerTable: Sendable {
     access: @escaping Access<I> = { _, _ in [ResourceAccess("*")] },
     _ handler: @escaping @Sendable (I, CallContext) async throws -> O
   ) {
-    add(operation.name, takesStream: false, isOpen: isOpen, access: access) { (input: I, _, call) in
-      (try await handler(input, call).wireMembers, nil)
-    }
+    add(
+      operation.name, takesStream: false, isOpen: isOpen,
+      TypedOperation<I, O>(access: access) { input, _, call in (try await handler(input, call), nil) })
   }
 
   /// Adds an operation whose body streams in, out, or both.
@@ -165,22 +195,15 @@ public struct HandlerTable: Sendable {
     _ operation: APIOperation<I, O>, access: @escaping Access<I>,
     _ handler: @escaping @Sendable (I, RequestBody, CallContext) async throws -> (O, ResponseBody?)
   ) {
-    add(operation.name, takesStream: true, isOpen: false, access: access) { (input: I, body, call) in
-      let (output, out) = try await handler(input, body ?? RequestBody([]), call)
-      return (output.wireMembers, out)
-    }
+    add(
+      operation.name, takesStream: true, isOpen: false,
+      TypedOperation<I, O>(access: access) { input, body, call in
+        try await handler(input, body ?? RequestBody([]), call)
+      })
   }
 
-  private mutating func add<I: WireStructure>(
-    _ name: String, takesStream: Bool, isOpen: Bool, access: @escaping Access<I>,
-    _ run: @escaping @Sendable (I, RequestBody?, CallContext) async throws -> (StructureValue, ResponseBody?)
-  ) {
+  private mutating func add(_ name: String, takesStream: Bool, isOpen: Bool, _ operation: any AnyOperation) {
     precondition(handlers[name] == nil, "\(name) is in the table twice")
-    handlers[name] = AnyHandler(
-      authorize: { try await access(I(wireMembers: $0), $1) },
-      run: { value, body, call in
-        let (output, out) = try await run(I(wireMembers: value), body, call)
-        return (output: output, body: out)
-      }, takesStream: takesStream, isOpen: isOpen)
+    handlers[name] = AnyHandler(operation: operation, takesStream: takesStream, isOpen: isOpen)
   }
 }
