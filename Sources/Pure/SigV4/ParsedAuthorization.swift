@@ -53,7 +53,9 @@ extension SigV4.ParsedAuthorization {
     let text = Self.trimmed(Array(header.utf8)[...])
     let name = text.prefix { $0 != 32 && $0 != 9 }
     try Self.check(algorithm: String(decoding: name, as: UTF8.self))
-    var credential = Substring(), signature = Substring(), signed = Substring()
+    var credential = Substring()
+    var signature = Substring()
+    var signed = Substring()
     for piece in text[name.endIndex...].split(separator: UInt8(ascii: ",")) {
       let piece = Self.trimmed(piece)
       guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else {
