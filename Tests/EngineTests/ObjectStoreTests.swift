@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  @Test("content that is not put, and a writer that is dropped, leave nothing")
+  @Test("content that is not put, and a writer that is dropped, leave nothing", .timeLimit(.minutes(1)))
   func abandoned() async throws {
     try await withStore { store, folder in
       do {
@@ -158,8 +158,8 @@ import Testing
           try await store.put(content, bucket: "no", key: "k", at: noon)
         }
       }
-      try await store.idle()
-      #expect(try blobFiles(folder) == [])
+      // The committer's thread may hold the refused write, and with it the content, a moment longer than its caller.
+      repeat { try await store.idle() } while try !blobFiles(folder).isEmpty
     }
   }
 
