@@ -62,7 +62,7 @@ public struct EdgeServer: Sendable {
     let bootstrap = ServerBootstrap(group: loops)
       .serverChannelOption(.backlog, value: Self.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.socketOption(.init(rawValue: CInt(TCP_NODELAY))), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in
         child.setup(channel: channel, logger: logger).map { connection in
