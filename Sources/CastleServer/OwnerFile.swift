@@ -32,42 +32,17 @@ public struct OwnerFile: Codable, Sendable {
 
 /// What a running castle says of itself, for the command.
 public struct RunningFile: Codable, Sendable {
-  /// One process for ever.
-  public struct Mark: Codable, Sendable {
-    public var pid: Int32
-    /// From /proc: tells this process from a later one with the same number.
-    public var startTime: UInt64
-
-    /// The running process of this number.
-    public init?(pid: Int32) {
-      guard let start = Self.startTime(of: pid) else { return nil }
-      self.pid = pid
-      startTime = start
-    }
-
-    var isRunning: Bool { Self.startTime(of: pid) == startTime }
-
-    /// Field 22 of /proc/PID/stat; nil when there is no such process or it has ended and nobody has taken note yet.
-    private static func startTime(of pid: Int32) -> UInt64? {
-      guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-        let end = text.lastIndex(of: ")")
-      else { return nil }
-      let fields = text[text.index(after: end)...].split(separator: " ")
-      return fields.count > 19 && fields[0] != "Z" && fields[0] != "X" ? UInt64(fields[19]) : nil
-    }
-  }
-
-  public var process: Mark
+  public var process: ProcessIdentity
   /// Who starts the castle again when it is killed, and holds its socket meanwhile: requests then wait a moment.
-  public var keeper: Mark?
+  public var keeper: ProcessIdentity?
   public var endpoint: String
 
   /// What this process says of itself.
   /// - Parameter isKept: its parent starts it again when it is killed.
   init(endpoint: String, isKept: Bool) throws {
-    guard let own = Mark(pid: getpid()) else { throw CocoaError(.fileReadUnknown) }
+    guard let own = ProcessIdentity(pid: getpid()) else { throw CocoaError(.fileReadUnknown) }
     process = own
-    keeper = isKept ? Mark(pid: getppid()) : nil
+    keeper = isKept ? ProcessIdentity(pid: getppid()) : nil
     self.endpoint = endpoint
   }
 

@@ -83,7 +83,7 @@ public final class ObjectStore: Sendable {
     if isEmpty { return }
     let folder = try await changingBuckets {
       try await committer.commit { [handles] db in
-        handles.noteEverything()
+        handles.note(.all)
         for table in ["versionPart", "uploadPart", "upload", "version", "blob", "bucket"] {
           try db.execute(sql: "DELETE FROM \(table)")
         }
@@ -112,7 +112,7 @@ public final class ObjectStore: Sendable {
     touching objects: [ObjectKey] = [], _ body: @escaping @Sendable (Database, inout Aftermath) throws -> T
   ) async throws -> T {
     let (value, aftermath) = try await committer.commit { [handles] db in
-      handles.note(objects)
+      handles.note(Touched(objects))
       var aftermath = Aftermath()
       let value = try body(db, &aftermath)
       return (value, aftermath)

@@ -16,7 +16,14 @@ public struct Touched<Key: CommitCacheKey>: Sendable {
   /// All of it at once: a migration or a reset.
   public var everything = false
 
-  public init() {}
+  public init(_ keys: [Key] = []) { for key in keys { insert(key) } }
+
+  /// Everything at once.
+  public static var all: Touched {
+    var touched = Touched()
+    touched.everything = true
+    return touched
+  }
 
   public var isEmpty: Bool { keys.isEmpty && groups.isEmpty && !everything }
 
@@ -38,9 +45,11 @@ public struct Touched<Key: CommitCacheKey>: Sendable {
 /// over nothing read in the meantime may enter those groups. So a read that follows an acknowledged write sees it, and
 /// no read goes back in time.
 ///
+/// As the witness of the one committer that writes, it collects what the writes of a group touch (`note`).
+///
 /// Bounded by two generations: a hit moves an entry into the young one; when that is full it becomes the old one,
 /// and the old one is dropped.
-public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: Sendable {
+public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: GroupCommitter.Witness {
   private struct Entry {
     var value: Value
     var cost: Int
@@ -65,9 +74,31 @@ public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: Sendable {
 
   private let state = Mutex(State())
   private let costMax: Int
+  private let onDurable: @Sendable (Touched<Key>) -> Void
+  /// What the group that is being written touches.
+  private let noted = Mutex(Touched<Key>())
 
-  /// - Parameter costMax: the bytes that it may hold.
-  public init(costMax: Int) { self.costMax = max(costMax, 2) }
+  /// - Parameters:
+  ///   - costMax: the bytes that it may hold.
+  ///   - onDurable: told what a durable commit has changed, before its writers are answered.
+  public init(costMax: Int, onDurable: @escaping @Sendable (Touched<Key>) -> Void = { _ in }) {
+    self.costMax = max(costMax, 2)
+    self.onDurable = onDurable
+  }
+
+  /// Notes what a write of the group changes.
+  public func note(_ more: Touched<Key>) { noted.withLock { $0.formUnion(more) } }
+
+  public func willCommit() { begin(noted.withLock { $0 }) }
+
+  public func didCommit(_ isDurable: Bool) {
+    let all = noted.withLock { noted in
+      defer { noted = Touched() }
+      return noted
+    }
+    end(all)
+    if isDurable { onDurable(all) }
+  }
 
   /// The point in time to note before a snapshot is taken, for `insert`.
   public var position: UInt64 { state.withLock { $0.position } }
@@ -89,7 +120,7 @@ public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: Sendable {
   }
 
   /// Before SQLite commits.
-  public func willCommit(_ touched: Touched<Key>) {
+  private func begin(_ touched: Touched<Key>) {
     state.withLock { s in
       s.position += 1
       s.pending = touched.groups
@@ -109,7 +140,7 @@ public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: Sendable {
   }
 
   /// After SQLite has committed, or has failed to.
-  public func didCommit(_ touched: Touched<Key>) {
+  private func end(_ touched: Touched<Key>) {
     state.withLock { s in
       s.position += 1
       s.pending = []

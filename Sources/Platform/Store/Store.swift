@@ -19,7 +19,6 @@ public final class Store: Sendable {
   private let collections: Collections
   private let cache: RecordCache
   private let hub: ChangeHub
-  private let aftermath: Aftermath
   private let committer: GroupCommitter
   private let revision: Atomic<Int64>
   private let lock: Mutex<OpenFile?>
@@ -69,10 +68,10 @@ public final class Store: Sendable {
     self.collections = collections
     self.pool = pool
     self.sealer = sealer
-    cache = RecordCache(costMax: cacheBytesMax)
-    hub = ChangeHub()
-    aftermath = Aftermath(cache: cache, changes: hub)
-    committer = GroupCommitter(pool, isolation: .savepoints, groupMax: Self.groupMax, witness: aftermath)
+    let hub = ChangeHub()
+    self.hub = hub
+    cache = RecordCache(costMax: cacheBytesMax) { hub.publish($0) }
+    committer = GroupCommitter(pool, isolation: .savepoints, groupMax: Self.groupMax, witness: cache)
     revision = Atomic(session << Self.revisionBits)
     self.lock = Mutex(lock)
   }
@@ -90,7 +89,7 @@ public final class Store: Sendable {
       return try await committer.commit { db in
         let transaction = self.transaction(db)
         let value = try body(transaction)
-        self.aftermath.note(transaction.touched)
+        self.cache.note(transaction.touched)
         return value
       }
     } catch is GroupCommitter.RolledBack {

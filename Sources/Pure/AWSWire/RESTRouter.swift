@@ -117,7 +117,8 @@ struct RESTRouter: Sendable {
         "MethodNotAllowed", "The specified method is not allowed against this resource.", status: 405,
         fields: ["Method": request.method])
     }
-    return routes.contains { $0.template.match(request.path) != nil }
+    let path = URITemplate.parts(of: request.path)
+    return routes.contains { $0.template.takes(path) }
       ? AWSError("MethodNotAllowed", "The method \(request.method) is not allowed here.", status: 405)
       : AWSError(
         "UnknownOperationException", "\(model.header.serviceID) has no operation at \(request.path).", status: 404)

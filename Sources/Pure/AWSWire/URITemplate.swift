@@ -35,65 +35,42 @@ struct URITemplate: Sendable {
   /// The labels' values, decoded; nil when the path is not of this form. A greedy label keeps empty parts and a slash at
   /// its end (they are part of an S3 key); otherwise one slash at the end of the path is passed over.
   func labels(in path: String) -> [String: String]? {
-    guard let parts = match(path) else { return nil }
     var labels: [String: String] = [:]
-    for (name, raw) in parts {
-      guard let text = PercentCoding.decode(raw) else { return nil }
-      labels[name] = text
+    var isEncoded = true
+    let isTaken = walk(Self.parts(of: path)) { name, raw in
+      if let text = PercentCoding.decode(raw) { labels[name] = text } else { isEncoded = false }
     }
-    return labels
+    return isTaken && isEncoded ? labels : nil
   }
 
-  /// A path taken apart, to be held against many templates.
-  struct Parts {
-    var parts: [Substring]
-  }
-
-  static func parts(of path: String) -> Parts {
+  /// A path between its slashes, to be held against many templates.
+  static func parts(of path: String) -> [Substring] {
     let utf8 = path.utf8.first == UInt8(ascii: "/") ? path.utf8.dropFirst() : path.utf8[...]
-    return Parts(
-      parts: utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) })
+    return utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) }
   }
 
-  /// Whether a path is of this form: what `match` says without the labels' values.
-  func takes(_ path: Parts) -> Bool {
-    var parts = path.parts[...]
+  /// Whether a path is of this form.
+  func takes(_ path: [Substring]) -> Bool { walk(path) { _, _ in } }
+
+  /// Goes along the path; tells each label's value as it stands there. False when the path is not of this form.
+  private func walk(_ path: [Substring], _ label: (_ name: String, _ raw: Substring) -> Void) -> Bool {
+    var parts = path[...]
     for segment in segments {
       guard let part = parts.first else { return false }
       switch segment {
-      // Something has to be left, though it may begin with an empty part.
-      case .greedy: return parts.count > 1 || !part.isEmpty
+      case .greedy(let name):
+        // Something has to be left, though it may begin with an empty part.
+        guard parts.count > 1 || !part.isEmpty else { return false }
+        label(name, part.base[part.startIndex...])
+        return true
       case .literal(let text): guard part == text[...] else { return false }
-      case .label: guard !part.isEmpty else { return false }
+      case .label(let name):
+        guard !part.isEmpty else { return false }
+        label(name, part)
       }
       parts = parts.dropFirst()
     }
     // One slash at the end is passed over.
     return parts.isEmpty || (parts.count == 1 && parts.first?.isEmpty == true)
-  }
-
-  /// The labels' values as they stand in the path.
-  func match(_ path: String) -> [(String, Substring)]? {
-    var rest = path[...]
-    if rest.utf8.first == UInt8(ascii: "/") { rest = rest.dropFirst() }
-    var labels: [(String, Substring)] = []
-    for segment in segments {
-      guard !rest.isEmpty else { return nil }
-      if case .greedy(let name) = segment {
-        labels.append((name, rest))
-        return labels
-      }
-      let end = rest.utf8.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
-      let part = rest[..<end]
-      rest = end == rest.endIndex ? rest[end...] : rest[rest.utf8.index(after: end)...]
-      switch segment {
-      case .literal(let text): guard part == text[...] else { return nil }
-      case .label(let name):
-        guard !part.isEmpty else { return nil }
-        labels.append((name, part))
-      case .greedy: break
-      }
-    }
-    return rest.isEmpty ? labels : nil
   }
 }

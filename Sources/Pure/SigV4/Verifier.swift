@@ -138,12 +138,6 @@ extension SigV4 {
       _ request: Request, _ a: ParsedAuthorization, _ key: SigningKey, _ hashes: [String]
     ) throws(Failure) {
       let rules = Rules(service: a.scope.service)
-      if let hash = hashes.first {
-        let canonical = SigV4.canonicalRequest(
-          request, rules: rules, signedHeaders: a.signedHeaders, payloadHash: hash, presigned: a.isPresigned)
-        let text = SigV4.stringToSign(canonicalRequest: canonical, timestamp: a.timestamp, scope: a.scope)
-        if SigV4.constantTimeEquals(key.signature(of: text), a.signature) { return }
-      }
       var tried: Set<String> = []
       var expected: (text: String, canonical: String)?
       for hash in hashes {
@@ -152,9 +146,11 @@ extension SigV4 {
             let canonical = SigV4.canonicalRequest(
               request, rules: rules, signedHeaders: a.signedHeaders, payloadHash: hash,
               spelling: Spelling(path: path, query: query), presigned: a.isPresigned)
-            guard tried.insert(canonical).inserted else { continue }
+            if tried.contains(canonical) { continue }
             let text = SigV4.stringToSign(canonicalRequest: canonical, timestamp: a.timestamp, scope: a.scope)
             if SigV4.constantTimeEquals(key.signature(of: text), a.signature) { return }
+            // Remembered only now: the first spelling is nearly always right, and hashing it would be for nothing.
+            tried.insert(canonical)
             if expected == nil { expected = (text, canonical) }
           }
         }
