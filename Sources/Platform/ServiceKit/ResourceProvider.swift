@@ -48,8 +48,9 @@ public struct ResourceContext: Sendable {
   }
 }
 
-/// One CloudFormation resource type. Each closure returns when the resource is stable (available, active), as
-/// CloudFormation waits for it; it is cancelled when the stack gives up.
+/// One CloudFormation resource type. Making a resource has two steps, so that one that never becomes stable, or whose
+/// stack is interrupted, is still known to its stack: `create` returns as soon as the resource is there, `stabilize` when
+/// it is stable (available, active). The other closures return when the resource is stable or gone.
 public struct ResourceProvider: Sendable {
   /// `AWS::KMS::Key`.
   public var type: String
@@ -58,6 +59,9 @@ public struct ResourceProvider: Sendable {
   /// All properties that are understood; another one is refused. Empty means that the closures check themselves.
   public var properties: Set<String>
   public var create: @Sendable (JSONValue, ResourceContext) async throws -> ResourceHandle
+  /// Waits for a made resource, and gives the handle with what is known only then. May be asked again after a restart.
+  /// `nil`: what was created is stable.
+  public var stabilize: (@Sendable (ResourceHandle, ResourceContext) async throws -> ResourceHandle)?
   /// Old properties, new properties. The handle may keep the physical id or give a new one (then the old is deleted).
   public var update:
     @Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle
@@ -67,6 +71,7 @@ public struct ResourceProvider: Sendable {
   public init(
     _ type: String, properties: Set<String> = [], replacedBy: Set<String> = [],
     create: @escaping @Sendable (JSONValue, ResourceContext) async throws -> ResourceHandle,
+    stabilize: (@Sendable (ResourceHandle, ResourceContext) async throws -> ResourceHandle)? = nil,
     update: (
       @Sendable (ResourceHandle, _ old: JSONValue, _ new: JSONValue, ResourceContext) async throws -> ResourceHandle
     )? = nil,
@@ -76,6 +81,7 @@ public struct ResourceProvider: Sendable {
     self.properties = properties
     self.replacedBy = replacedBy
     self.create = create
+    self.stabilize = stabilize
     self.update =
       update
       ?? { _, _, _, _ in throw AWSError.notImplemented("updating a resource of type \(type) in place") }

@@ -38,20 +38,6 @@ extension CallContext {
 }
 
 extension AWSService {
-  /// Waits for what was just made. When that fails, or the stack gives up, what was made is asked to go: the stack does
-  /// not know of it yet.
-  public static func orUndo<T>(
-    _ call: CallContext, _ body: () async throws -> T, undo: @escaping @Sendable () async throws -> Void
-  ) async throws -> T {
-    do { return try await body() } catch {
-      // A task of its own: this one may have been cancelled.
-      do { try await Task { try await undo() }.value } catch {
-        call.logger.warning("a resource that a stack gave up was left behind", metadata: ["error": "\(error)"])
-      }
-      throw error
-    }
-  }
-
   /// - Returns: nil when the answer is an error with one of the codes: there is none.
   public static func unlessGone<T>(_ codes: Set<String>, _ body: () async throws -> T) async throws -> T? {
     do { return try await body() } catch let error as AWSError where codes.contains(error.code) { return nil }

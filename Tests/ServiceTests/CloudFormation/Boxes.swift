@@ -53,8 +53,18 @@ final class Boxes: Sendable {
       ])
   }
 
-  /// `Test::Box`, and a role that is a box too, since templates that make roles must be acknowledged.
-  var providers: [ResourceProvider] { [provider("Test::Box"), provider("AWS::IAM::Role")] }
+  /// `Test::Box`, one that is stable only when it has settled (`settle A`), and a role that is a box too, since templates
+  /// that make roles must be acknowledged.
+  var providers: [ResourceProvider] {
+    var slow = provider("Test::SlowBox")
+    slow.stabilize = { handle, context in
+      try await self.begin("settle \(context.logicalID)")
+      var settled = handle
+      settled.attributes["Label"] = "settled"
+      return settled
+    }
+    return [provider("Test::Box"), slow, provider("AWS::IAM::Role")]
+  }
 
   private func provider(_ type: String) -> ResourceProvider {
     ResourceProvider(

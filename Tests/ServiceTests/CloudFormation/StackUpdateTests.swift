@@ -201,6 +201,62 @@ import Testing
     }
   }
 
+  private func slow(name: String = "x") -> String {
+    boxTemplate(
+      """
+      "A": {"Type": "Test::SlowBox", "Properties": {"Name": "\(name)"}},
+      "B": {"Type": "Test::Box", "Properties": {"Content": {"Fn::GetAtt": ["A", "Label"]}}}
+      """)
+  }
+
+  @Test("a resource that was created before a restart is waited for, not created again") func resumeStabilizing()
+    async throws
+  {
+    try await StackFixture.with { cloud in
+      cloud.boxes.hold("settle A")
+      try await cloud.create("s", slow())
+      try await cloud.boxes.begun("settle A")
+      #expect(try await cloud.resources("s")["A"]?.physicalResourceId == "box-1")
+      #expect(try await cloud.resources("s")["A"]?.resourceStatus == "CREATE_IN_PROGRESS")
+      try await cloud.restart()
+      cloud.boxes.release("settle A")
+      #expect(try await cloud.settled("s").stackStatus == "CREATE_COMPLETE")
+      #expect(cloud.boxes.journal.filter { $0 == "create A" }.count == 1)
+      #expect(cloud.boxes.standing["box-2"]?["Content"] == "settled")
+
+      // The same for a replacement.
+      cloud.boxes.hold("settle A")
+      cloud.boxes.clearJournal()
+      try await cloud.update("s", slow(name: "y"))
+      try await cloud.boxes.begun("settle A")
+      try await cloud.restart()
+      cloud.boxes.release("settle A")
+      #expect(try await cloud.settled("s").stackStatus == "UPDATE_COMPLETE")
+      #expect(cloud.boxes.journal.filter { $0 == "create A" }.count == 1)
+      #expect(cloud.boxes.standing.keys.sorted() == ["box-2", "box-3"])
+    }
+  }
+
+  @Test("a resource that is created and never becomes stable goes when its stack rolls back") func neverStable()
+    async throws
+  {
+    try await StackFixture.with { cloud in
+      cloud.boxes.fail("settle A")
+      try await cloud.create("s", slow())
+      #expect(try await cloud.settled("s").stackStatus == "ROLLBACK_COMPLETE")
+      #expect(cloud.boxes.standing.isEmpty)
+
+      cloud.boxes.mend("settle A")
+      try await cloud.create("t", slow())
+      #expect(try await cloud.settled("t").stackStatus == "CREATE_COMPLETE")
+      let before = cloud.boxes.standing
+      cloud.boxes.fail("settle A")
+      try await cloud.update("t", slow(name: "y"))
+      #expect(try await cloud.settled("t").stackStatus == "UPDATE_ROLLBACK_COMPLETE")
+      #expect(cloud.boxes.standing == before)
+    }
+  }
+
   @Test("a deletion goes on after a restart") func resumeDelete() async throws {
     try await StackFixture.with { cloud in
       let id = try await cloud.create("s", pair())

@@ -72,27 +72,21 @@ struct StackEngine: Sendable {
     _ id: String, _ evaluator: TemplateEvaluator, tags: [String: String], keeping old: ResourceState? = nil
   ) async throws {
     guard let resource = evaluator.template.resource(id) else { return }
-    var state = ResourceState(
-      logicalID: id, type: resource.type, status: "CREATE_IN_PROGRESS", changed: service.environment.clock.now,
-      needs: (evaluator.graph.dependencies[id] ?? []).sorted(), deletionPolicy: resource.deletionPolicy?.rawValue,
-      replacePolicy: resource.updateReplacePolicy?.rawValue)
-    let begun = state
     let verb = old == nil ? "CREATE" : "UPDATE"
-    try await session.change(
-      session.event(id, old?.handle?.physicalID ?? "", resource.type, "\(verb)_IN_PROGRESS", nil)
-    ) {
-      // While a replacement is made, the old resource stays what others refer to.
-      if old == nil { $0.resources[id] = begun }
-    }
     do {
-      let evaluated = try evaluator.evaluate(resource, lookup: session.lookup())
-      let properties = evaluated.properties.json
       let provider = try provider(resource.type)
-      try Self.check(properties, provider)
-      let context = session.context(id, tags: tags, policy: state.deletionPolicy)
-      state.handle = try await provider.create(try await session.resolved(properties), context)
-      state.properties = try session.seal(properties)
-      state.metadata = evaluated.metadata?.json(pretty: false)
+      let context = session.context(id, tags: tags, policy: resource.deletionPolicy?.rawValue)
+      // An operation that was interrupted goes on with what it had created.
+      let begun = old == nil ? session.record.resources[id] : session.operation?.begun.first { $0.logicalID == id }
+      var state: ResourceState
+      if let begun, begun.handle != nil {
+        state = begun
+      } else {
+        state = try await initiate(resource, id, evaluator, provider, context, keeping: old)
+      }
+      if let stabilize = provider.stabilize, let handle = state.handle {
+        state.handle = try await stabilize(handle, context)
+      }
       state.status = "\(verb)_COMPLETE"
       state.changed = service.environment.clock.now
       let made = state
@@ -100,6 +94,7 @@ struct StackEngine: Sendable {
         $0.resources[id] = made
         // A replaced resource is removed when the whole update has succeeded.
         if let old { $0.pending?.leftovers.append(old) }
+        $0.pending?.begun.removeAll { $0.logicalID == id }
       }
     } catch {
       try Task.checkCancellation()
@@ -111,6 +106,38 @@ struct StackEngine: Sendable {
       }
       throw error
     }
+  }
+
+  /// Creates a resource, and writes down that it is there before anybody waits for it to become stable.
+  private func initiate(
+    _ resource: Template.Resource, _ id: String, _ evaluator: TemplateEvaluator, _ provider: ResourceProvider,
+    _ context: ResourceContext, keeping old: ResourceState?
+  ) async throws -> ResourceState {
+    let verb = old == nil ? "CREATE" : "UPDATE"
+    var state = ResourceState(
+      logicalID: id, type: resource.type, status: "\(verb)_IN_PROGRESS", changed: service.environment.clock.now,
+      needs: (evaluator.graph.dependencies[id] ?? []).sorted(), deletionPolicy: resource.deletionPolicy?.rawValue,
+      replacePolicy: resource.updateReplacePolicy?.rawValue)
+    let begun = state
+    try await session.change(session.event(id, old?.handle?.physicalID ?? "", resource.type, begun.status, nil)) {
+      // While a replacement is made, the old resource stays what others refer to.
+      if old == nil { $0.resources[id] = begun }
+    }
+    let evaluated = try evaluator.evaluate(resource, lookup: session.lookup())
+    let properties = evaluated.properties.json
+    try Self.check(properties, provider)
+    state.handle = try await provider.create(try await session.resolved(properties), context)
+    state.properties = try session.seal(properties)
+    state.metadata = evaluated.metadata?.json(pretty: false)
+    guard provider.stabilize != nil else { return state }
+    let created = state
+    try await session.change(
+      session.event(
+        id, created.handle?.physicalID ?? "", created.type, created.status, "Resource creation Initiated")
+    ) {
+      if old == nil { $0.resources[id] = created } else { $0.pending?.begun.append(created) }
+    }
+    return state
   }
 
   private static func check(_ properties: JSONValue, _ provider: ResourceProvider) throws {
@@ -270,7 +297,7 @@ struct StackEngine: Sendable {
 
   private func updateResource(_ id: String, _ evaluator: TemplateEvaluator, _ target: StackInput) async throws {
     guard let resource = evaluator.template.resource(id) else { return }
-    guard let old = session.record.resources[id], old.handle != nil else {
+    guard let old = session.record.resources[id], old.handle != nil, old.status != "CREATE_IN_PROGRESS" else {
       return try await createResource(id, evaluator, tags: target.tags)
     }
     let needs = (evaluator.graph.dependencies[id] ?? []).sorted()
@@ -324,6 +351,15 @@ struct StackEngine: Sendable {
   /// Leads back from where an update got to: what it made is removed, what it changed is changed back.
   private func rollbackUpdate(_ operation: PendingOperation) async throws {
     var failures: [String: any Error] = [:]
+    for resource in operation.begun {
+      do {
+        if let handle = resource.handle { try await remove(resource, handle, honoursPolicies: false) }
+        try await session.change { $0.pending?.begun.removeAll { $0.logicalID == resource.logicalID } }
+      } catch {
+        try Task.checkCancellation()
+        failures[resource.logicalID] = error
+      }
+    }
     let current = session.record.resources
     // The reverse of the order of making: what was made last goes first.
     let order = current.values.sorted { ($0.changed, $0.logicalID) > ($1.changed, $1.logicalID) }

@@ -8,7 +8,7 @@ import Store
 struct ResourceState: Codable, Sendable, Hashable {
   var logicalID: String
   var type: String
-  /// Nil until it was made.
+  /// Nil until it was created; the resource is stable when `status` says so.
   var handle: ResourceHandle?
   /// The properties as evaluated, dynamic references unresolved, sealed: parameters that must not be shown are in them.
   var properties: SealedBytes?
@@ -63,6 +63,8 @@ struct PendingOperation: Codable, Sendable, Hashable {
   var backup: [String: ResourceState] = [:]
   /// Resources that an update replaced or dropped, to be removed when it has succeeded.
   var leftovers: [ResourceState] = []
+  /// Replacements that were created and are not yet stable; their predecessors are still what others refer to.
+  var begun: [ResourceState] = []
   var retain: [String] = []
   var caller: StackCaller
   /// `DELETE`, `ROLLBACK` or `DO_NOTHING` when creating fails.

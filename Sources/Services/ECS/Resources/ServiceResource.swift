@@ -32,11 +32,14 @@ extension ECSService {
         // CloudFormation's own default.
         input.desiredCount = input.desiredCount ?? 1
         input.tags = StackTags.list(properties, context)
-        guard let service = try await context.call.invoke(ECS.createService, input).service,
-          let arn = service.serviceArn
-        else { throw AWSError("InternalFailure", "CreateService told no service.", status: 500) }
-        try await waitUntilSteady(arn, deployment: service.deployments?.first?.id, context.call)
+        guard let arn = try await context.call.invoke(ECS.createService, input).service?.serviceArn else {
+          throw AWSError("InternalFailure", "CreateService told no service.", status: 500)
+        }
         return Self.handle(arn, input.serviceName)
+      },
+      stabilize: { [self] handle, context in
+        try await waitUntilSteady(handle.physicalID, deployment: nil, context.call)
+        return handle
       },
       update: { [self] handle, old, new, context in
         var input = try mapper.input(
@@ -86,12 +89,12 @@ extension ECSService {
 
   // MARK: Waiting
 
-  /// Returns when the deployment is completed and the service steady.
+  /// Returns when the deployment (`nil`: the only one there has been) is completed and the service steady.
   /// - Throws: `AWSError` when the circuit breaker trips, the service is deleted, or it takes too long.
   private func waitUntilSteady(_ arn: String, deployment: String?, _ call: CallContext) async throws {
     try await wait(arn, call) { record in
       guard let record, record.status == .active else { throw ECSError.serviceNotActive }
-      if let deployment, record.failed[deployment] != nil {
+      if deployment.map({ record.failed[$0] != nil }) ?? !record.failed.isEmpty {
         throw AWSError(
           "GeneralServiceException",
           "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.", status: 400)

@@ -34,12 +34,10 @@ extension ElastiCacheService {
         if input.replicationGroupId.isEmpty { input.replicationGroupId = Self.name(context, maxLength: 40) }
         input.tags = Self.wire(context.allTags(properties))
         _ = try await call.invoke(ElastiCache.createReplicationGroup, input)
-        let id = input.replicationGroupId
-        return try await Self.orUndo(call) {
-          try await self.groupHandle(id, call)
-        } undo: {
-          _ = try await call.invoke(ElastiCache.deleteReplicationGroup, .make { $0.replicationGroupId = id })
-        }
+        return ResourceHandle(input.replicationGroupId)
+      },
+      stabilize: { handle, context in
+        try await self.groupHandle(handle.physicalID, context.call.viaCloudFormation)
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation

@@ -42,17 +42,10 @@ extension RDSService {
         input.masterUserSecretKmsKeyId = properties["MasterUserSecret"]?["KmsKeyId"]?.text
         input.tags = Self.wireTags(properties, context)
         _ = try await call.invoke(RDS.createDBCluster, input)
-        let id = input.dbClusterIdentifier
-        return try await Self.orUndo(call) {
-          try await self.clusterHandle(id, call)
-        } undo: {
-          _ = try await call.invoke(
-            RDS.deleteDBCluster,
-            .make {
-              $0.dbClusterIdentifier = id
-              $0.skipFinalSnapshot = true
-            })
-        }
+        return ResourceHandle(input.dbClusterIdentifier)
+      },
+      stabilize: { handle, context in
+        try await self.clusterHandle(handle.physicalID, context.call.viaCloudFormation)
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation

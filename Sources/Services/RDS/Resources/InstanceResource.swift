@@ -27,17 +27,10 @@ extension RDSService {
         if input.dbInstanceIdentifier.isEmpty { input.dbInstanceIdentifier = Self.name(context) }
         input.tags = Self.wireTags(properties, context)
         _ = try await call.invoke(RDS.createDBInstance, input)
-        let id = input.dbInstanceIdentifier
-        return try await Self.orUndo(call) {
-          try await self.instanceHandle(id, call)
-        } undo: {
-          _ = try await call.invoke(
-            RDS.deleteDBInstance,
-            .make {
-              $0.dbInstanceIdentifier = id
-              $0.skipFinalSnapshot = true
-            })
-        }
+        return ResourceHandle(input.dbInstanceIdentifier)
+      },
+      stabilize: { handle, context in
+        try await self.instanceHandle(handle.physicalID, context.call.viaCloudFormation)
       },
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation
