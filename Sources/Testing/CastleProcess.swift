@@ -22,6 +22,8 @@ public final class CastleProcess: Sendable {
   }
 
   public let kind: Kind
+  /// Whom the command is run as; `nil`: who runs the test.
+  private let user: SystemUser?
   /// The folder of everything that this castle and its test write.
   public let folder: String
   /// The endpoint's port; the same after a restart, since tasks were told it.
@@ -32,8 +34,9 @@ public final class CastleProcess: Sendable {
   /// The package's folder, where the command is run and `Examples` is.
   public static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
-  /// The folder of the built programs.
-  public static let programs = URL(fileURLWithPath: EngineProbe.besideExecutable("castle")).deletingLastPathComponent()
+  /// The folder of the built programs that this castle runs.
+  public let programs: String
+  private static let builtPrograms = URL(fileURLWithPath: EngineProbe.besideExecutable("castle")).deletingLastPathComponent()
     .path
 
   private struct Memory: Sendable {
@@ -44,19 +47,20 @@ public final class CastleProcess: Sendable {
   private let memory = Mutex(Memory())
 
   /// Starts a castle, runs the body, ends the castle and looks for what it left.
+  /// - Parameter user: whom root becomes for each `castle`; the programs are copied to where they may be read.
   /// - Throws: what the body threw; `CastleProcessError` when it cannot be started or leaves processes behind.
   public static func with<T: Sendable>(
-    _ kind: Kind = .empty(strict: false), _ body: (CastleProcess) async throws -> T
+    _ kind: Kind = .empty(strict: false), as user: SystemUser? = nil, _ body: (CastleProcess) async throws -> T
   ) async throws -> T {
     // What starts nothing but a small cloud for a moment need not wait for the others.
-    if kind == .stopped { return try await own(kind, body) }
-    return try await CastleTurn.shared.take { try await own(kind, body) }
+    if kind == .stopped { return try await own(kind, user, body) }
+    return try await CastleTurn.shared.take { try await own(kind, user, body) }
   }
 
   private static func own<T: Sendable>(
-    _ kind: Kind, _ body: (CastleProcess) async throws -> T
+    _ kind: Kind, _ user: SystemUser?, _ body: (CastleProcess) async throws -> T
   ) async throws -> T {
-    let castle = try CastleProcess(kind)
+    let castle = try CastleProcess(kind, as: user)
     let result: Result<T, any Error>
     do {
       try await castle.start()
@@ -71,13 +75,36 @@ public final class CastleProcess: Sendable {
     return value
   }
 
-  private init(_ kind: Kind) throws {
-    self.kind = kind
+  private init(_ kind: Kind, as user: SystemUser?) throws {
+    self.user = user
     folder = NSTemporaryDirectory() + "castle-" + SystemIdentifiers().hex(8)
     port = try FreePort.on("127.0.0.1")
     // PostgreSQL runs as another user when we are root, and must get through to its files.
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    guard let user else {
+      self.kind = kind
+      programs = Self.builtPrograms
+      return
+    }
+    // Laid out as in the package, where an app finds its programs.
+    if case .app(let file) = kind {
+      self.kind = .app(file: "\(folder)/\(file)")
+      let app = (file as NSString).deletingLastPathComponent
+      try FileManager.default.createDirectory(
+        atPath: ("\(folder)/\(app)" as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(atPath: "\(Self.package)/\(app)", toPath: "\(folder)/\(app)")
+    } else {
+      self.kind = kind
+    }
+    programs = "\(folder)/.build/debug"
+    try FileManager.default.createDirectory(atPath: programs, withIntermediateDirectories: true)
+    for name in ["castle", "castle-gate", "castle-shim", "storefront-backend", "storefront-frontend"] {
+      try FileManager.default.copyItem(atPath: "\(Self.builtPrograms)/\(name)", toPath: "\(programs)/\(name)")
+    }
+    guard chown(folder, user.uid, user.gid) == 0 else {
+      throw CastleProcessError("\(folder) cannot be given to \(user.name): errno \(errno)")
+    }
   }
 
   /// Starts the castle, or starts it again after it was stopped or killed, and waits until it is ready.
@@ -116,7 +143,12 @@ public final class CastleProcess: Sendable {
   /// Runs `castle` over this castle's state.
   /// - Parameter state: false leaves `--state` out, for subcommands that take none.
   public func castle(_ arguments: [String], state: Bool = true, seconds: Double = 60) async throws -> Finished {
-    try await run("\(Self.programs)/castle", arguments + (state ? ["--state", self.state] : []), seconds: seconds)
+    let arguments = arguments + (state ? ["--state", self.state] : [])
+    guard let user else { return try await run("\(programs)/castle", arguments, seconds: seconds) }
+    return try await run(
+      "setpriv",
+      ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups", "--", "\(programs)/castle"] + arguments,
+      environment: ["HOME": folder], seconds: seconds)
   }
 
   /// Runs a program with the owner's credentials, as after `eval "$(castle env)"`, in the package's folder.
@@ -126,12 +158,11 @@ public final class CastleProcess: Sendable {
   ) async throws -> Finished {
     var environment = ProcessInfo.processInfo.environment
     environment["NO_COLOR"] = "1"
-    environment["STOREFRONT_PROGRAMS"] = Self.programs
     environment.merge(memory.withLock { $0.credentials ?? [:] }) { $1 }
     environment.merge(more) { $1 }
     return try await Finished.run(
-      program, arguments, environment: environment, directory: Self.package, folder: folder, input: input,
-      seconds: seconds)
+      program, arguments, environment: environment, directory: user == nil ? Self.package : folder, folder: folder,
+      input: input, seconds: seconds)
   }
 
   /// What `castle env --json` says; also given to what `run` starts from now on.

@@ -4,6 +4,7 @@ import AWSCore
 import CastleTesting
 import Foundation
 import Glibc
+import Supervisor
 import Testing
 
 @Suite("the storefront", .serialized, .castle(.app(file: storefrontFile))) struct StorefrontSuite {
@@ -204,6 +205,30 @@ import Testing
     let order = ["see", address, placed["session"]?.text ?? "", placed["order"]?.text ?? ""]
     try await castle.script("shop.py", order)
     try await castle.script("shop.py", ["order", address])
+  }
+}
+
+@Suite("the storefront of a normal user") struct StorefrontNormalUserTests {
+  @Test("castle up needs no root: listeners below 1024 move, and the shop sells", .timeLimit(.minutes(4)))
+  func normalUser() async throws {
+    // Who is no normal user becomes one; who is, stays it.
+    let user = SystemUser.isRoot ? try #require(SystemUser.named("nobody")) : nil
+    try await CastleProcess.with(.app(file: storefrontFile), as: user) { castle in
+      let shop = try #require(URL(string: try await castle.credentials()["CASTLE_PUBLIC_URL"] ?? ""))
+      #expect(shop.port == 8080, "\(shop)")
+      try await castle.script("shop.py", ["order", shop.absoluteString])
+      try await castle.script("landscape.py")
+      let owners = Set(castle.children().compactMap { Self.owner(of: $0.mark.pid) })
+      #expect(owners == [user?.uid ?? geteuid()], "the Gate, the engines and the tasks are this user's")
+      try await castle.castle(["down"], seconds: 90).succeeded()
+      try await castle.start()
+      try await castle.script("shop.py", ["order", shop.absoluteString])
+    }
+  }
+
+  private static func owner(of pid: Int32) -> UInt32? {
+    (try? FileManager.default.attributesOfItem(atPath: "/proc/\(pid)"))?[.ownerAccountID]
+      .flatMap { ($0 as? NSNumber)?.uint32Value }
   }
 }
 
