@@ -36,8 +36,8 @@ public final class CastleProcess: Sendable {
     .deletingLastPathComponent().path
   /// The folder of the built programs that this castle runs.
   public let programs: String
-  private static let builtPrograms = URL(fileURLWithPath: EngineProbe.besideExecutable("castle")).deletingLastPathComponent()
-    .path
+  private static let builtPrograms = URL(fileURLWithPath: EngineProbe.besideExecutable("castle"))
+    .deletingLastPathComponent().path
 
   private struct Memory: Sendable {
     var credentials: [String: String]?
