@@ -93,12 +93,12 @@ extension ObjectStore {
     _ aftermath: inout Aftermath
   ) throws -> ObjectRecord {
     var record = record
-    var latest = latest
     if bucket.versioning != .enabled {
       record.versionID = "null"
       if let null = latest, null.versionID == "null" {
-        try Rows.remove(db, null, &aftermath)
-        latest = nil
+        record.id = null.id
+        try Rows.replace(db, null, with: record, &aftermath)
+        return record
       } else if latest != nil, let null = try Rows.version(db, bucket.id, key, "null") {
         try Rows.remove(db, null, &aftermath)
       }

@@ -96,6 +96,26 @@ enum Rows {
     return db.lastInsertedRowID
   }
 
+  /// Puts a version in the place of a key's newest one. The row keeps its id, so the indexes are left alone.
+  static func replace(
+    _ db: Database, _ old: ObjectRecord, with record: ObjectRecord, _ aftermath: inout Aftermath
+  ) throws {
+    try releaseContent(db, old, &aftermath)
+    try db.cachedStatement(
+      sql: """
+        UPDATE version SET versionID = ?, size = ?, etag = ?, modified = ?, attributes = ?, blob = ?, parts = ?
+        WHERE id = ?
+        """
+    ).execute(arguments: [
+      record.versionID, record.size, record.etag, record.modified.milliseconds, Data(record.attributes.packed),
+      record.blob, record.partCount, old.id,
+    ])
+    // Apart, since an index stands on it.
+    guard record.isDeleteMarker != old.isDeleteMarker else { return }
+    try db.cachedStatement(sql: "UPDATE version SET current = ?, marker = ? WHERE id = ?")
+      .execute(arguments: [!record.isDeleteMarker, record.isDeleteMarker, old.id])
+  }
+
   static func setCurrent(_ db: Database, _ id: Int64, _ current: Bool) throws {
     try db.cachedStatement(sql: "UPDATE version SET current = ? WHERE id = ?").execute(arguments: [current, id])
   }
@@ -103,6 +123,10 @@ enum Rows {
   /// Removes a version with its parts and gives up its blobs.
   static func remove(_ db: Database, _ record: ObjectRecord, _ aftermath: inout Aftermath) throws {
     try db.cachedStatement(sql: "DELETE FROM version WHERE id = ?").execute(arguments: [record.id])
+    try releaseContent(db, record, &aftermath)
+  }
+
+  private static func releaseContent(_ db: Database, _ record: ObjectRecord, _ aftermath: inout Aftermath) throws {
     if let blob = record.blob { try release(db, blob, &aftermath) }
     if record.partCount > 0 {
       for part in try parts(db, "versionPart", record.id) { try release(db, part.blob, &aftermath) }
@@ -114,8 +138,11 @@ enum Rows {
 
   /// Enters staged content with one reference.
   static func insert(_ db: Database, _ content: StagedContent) throws -> Int64 {
-    let folder = try db.cachedStatement(sql: "SELECT folder FROM state WHERE id = 1")
-    guard try Int.fetchOne(folder) == content.file.folder else { throw ObjectStoreError.wasReset }
+    // A reset removes files; what is in memory outlives it.
+    if content.inline == nil {
+      let folder = try db.cachedStatement(sql: "SELECT folder FROM state WHERE id = 1")
+      guard try Int.fetchOne(folder) == content.file.folder else { throw ObjectStoreError.wasReset }
+    }
     try db.cachedStatement(sql: "INSERT INTO blob (id, folder, size, refs, bytes) VALUES (?, ?, ?, 1, ?)")
       .execute(arguments: [content.file.id, content.file.folder, content.size, content.inline.map { Data($0) }])
     return content.file.id
