@@ -26,7 +26,7 @@ extension ECSService {
         "VpcLatticeConfigurations",
       ]),
       replacedBy: Self.replacing,
-      create: { [self] properties, context in
+      create: { properties, context in
         var input = try mapper.input(ECS.createService, Self.renamed(properties), ignoring: Self.handledApart)
         if input.serviceName.isEmpty { input.serviceName = context.generatedName() }
         // CloudFormation's own default.
