@@ -250,8 +250,7 @@ import Testing
           "DeploymentConfiguration": ["DeploymentCircuitBreaker": ["Enable": true, "Rollback": true]],
         ]
       }
-      let created = try await services.create(properties(first.physicalID, count: 1), context)
-      let handle = try #require(await services.stabilize?(created, context))
+      let handle = try await services.make(properties(first.physicalID, count: 1), context)
       #expect(handle.attributes["Name"] == "web")
       #expect(try await f.service().runningCount == 1)
       let second = try await definitions.create(definition("echo two; exec sleep 1000"), context)

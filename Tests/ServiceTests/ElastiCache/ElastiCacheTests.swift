@@ -55,7 +55,7 @@ import Testing
   /// Makes a group, writes, fails over, rotates the token.
   private func use(_ f: DataFixture) async throws -> (ResourceHandle, ElastiCache.NodeGroup) {
     let began = ContinuousClock.now
-    let made = try await f.elasticache.groupProvider.create(
+    let made = try await f.elasticache.groupProvider.make(
       [
         "ReplicationGroupDescription": "carts", "Engine": "redis", "EngineVersion": "7.1",
         "CacheNodeType": "cache.t4g.small", "NumNodeGroups": 1, "ReplicasPerNodeGroup": 1,

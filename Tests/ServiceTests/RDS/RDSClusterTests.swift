@@ -127,13 +127,13 @@ import Testing
   @Test("a stack's cluster has a managed password, stops and starts with its data, and leaves a snapshot")
   func stack() async throws {
     try await DataFixture.running { f in
-      let made = try await f.rds.clusterProvider.create(
+      let made = try await f.rds.clusterProvider.make(
         [
           "Engine": "aurora-postgresql", "EngineVersion": "15.15", "DatabaseName": "shop", "MasterUsername": "castle",
           "ManageMasterUserPassword": true, "Port": 5433, "StorageEncrypted": true,
           "ServerlessV2ScalingConfiguration": ["MinCapacity": .number(0.5), "MaxCapacity": 4],
         ], f.context("Orders"))
-      let instance = try await f.rds.instanceProvider.create(
+      let instance = try await f.rds.instanceProvider.make(
         [
           "DBClusterIdentifier": .string(made.physicalID), "DBInstanceClass": "db.serverless",
           "Engine": "aurora-postgresql", "PromotionTier": 0, "PubliclyAccessible": false,
