@@ -139,12 +139,9 @@ int gate_unix_listen(const char *path) {
   if (descriptor < 0) return -errno;
   struct stat old;
   if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path);
-  mode_t mask = umask(0177);
-  int result = bind(descriptor, (struct sockaddr *)&name, sizeof name);
-  int error = errno;
-  umask(mask);
-  errno = error;
-  if (result < 0) return gate_close_failed(descriptor);
+  // Linux makes the file with the socket's own mode. The umask would do it too, for all threads that make files just now.
+  if (fchmod(descriptor, 0600) < 0) return gate_close_failed(descriptor);
+  if (bind(descriptor, (struct sockaddr *)&name, sizeof name) < 0) return gate_close_failed(descriptor);
   if (listen(descriptor, 64) < 0) return gate_close_failed(descriptor);
   return descriptor;
 }
