@@ -70,7 +70,7 @@ func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency
 }
 
 let services: [Target] = [
-  service("ACM", [x509, asn1, crypto]),
+  service("ACM", calls: ["CloudWatch", "ELBv2", "Route53"], ["Certificates", x509, asn1, crypto]),
   service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
   service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
   service("CloudWatch"),
@@ -78,7 +78,7 @@ let services: [Target] = [
   service("EC2"),
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
-  service("ELBv2", calls: ["ACM", "EC2", "S3"], ["GateProtocol"]),
+  service("ELBv2", calls: ["ACM", "CloudWatch", "EC2", "S3"], ["GateProtocol", "Compression", "Policy", x509, asn1]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
@@ -87,7 +87,7 @@ let services: [Target] = [
   service("Route53", calls: ["ELBv2"]),
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
-  service("Shield"),
+  service("Shield", calls: ["WAFv2"], ["GateProtocol"]),
   service("WAFv2", calls: ["ELBv2"]),
 ]
 
@@ -128,6 +128,9 @@ let package = Package(
     module("Blueprint", "Pure/Blueprint", [yams]),
     module("Templates", "Pure/Templates", [yams]),
     dataPlane("HTTPWire", "Pure/HTTPWire"),
+    module("TrafficBaseline", "Pure/TrafficBaseline"),
+    .systemLibrary(name: "CZlib", path: "Sources/Pure/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    module("Compression", "Pure/Compression", ["CZlib"]),
 
     // Platform
     .target(name: "CLinux", path: "Sources/Platform/CLinux"),
@@ -139,17 +142,20 @@ let package = Package(
     module("Disk", "Platform/Disk", [grdb]),
     module("Store", "Platform/Store", ["AWSCore", "Disk", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
+    module("Certificates", "Platform/Certificates", ["AWSCore", x509, asn1, crypto, cryptoExtras]),
     module("EngineKit", "Platform/EngineKit", ["ServiceKit", "Store", "Supervisor", logging]),
     module(
       "Edge", "Platform/Edge",
       [
-        "AWSCore", "AWSWire", "SigV4", "ServiceKit", hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, nioSSL,
-        x509, asn1, crypto, logging,
+        "AWSCore", "AWSWire", "SigV4", "ServiceKit", "Certificates", hummingbirdCore, httpTypes, nioCore, nioPosix,
+        nioHTTP1, nioSSL, x509, asn1, crypto, logging,
       ]),
 
     // Engines: they know nothing of AWS.
     module("GateProtocol", "Engines/GateProtocol"),
-    dataPlane("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "CLinux"]),
+    .systemLibrary(
+      name: "COpenSSL", path: "Sources/Engines/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    dataPlane("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "TrafficBaseline", "CLinux", "COpenSSL"]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
@@ -168,7 +174,8 @@ let package = Package(
     module(
       "CastleServer", "CastleServer",
       [
-        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Edge", "Supervisor", "GateProtocol", "Tasks",
+        "AWSCore", "AWSWire", "SigV4", "Policy", "Store", "ServiceKit", "Certificates", "Edge", "Supervisor",
+        "GateProtocol", "Tasks",
         "Dashboard",
         "Blueprint", "Templates", logging,
       ] + services.map { .byName(name: $0.name) } + models.map { .byName(name: "\($0)Model") }),
@@ -207,7 +214,9 @@ let package = Package(
     tests("PolicyTests", ["Policy"]),
     tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
-    tests("GateTests", ["GateCore", "GateProtocol", "HTTPWire", nioCore, nioPosix]),
+    tests(
+      "GateTests", ["GateCore", "GateProtocol", "HTTPWire", "TrafficBaseline", "COpenSSL", nioCore, nioPosix],
+      exclude: ["Corpus"]),
     tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
     tests(

@@ -1,6 +1,7 @@
 // The composition root: opens the state, connects the services, and runs everything until it is told to stop.
 
 import AWSCore
+import Certificates
 import Dashboard
 import Edge
 import Foundation
@@ -21,6 +22,8 @@ public final class Castle: Sendable {
   let services: Services
   let gateProcess: GateProcess
   let supervisor: Supervisor
+  /// Signs the endpoint's certificate and those that ACM issues.
+  let certificates: CertificateAuthority
   private let logger: Logger
   private let stopping = AsyncStream<StopMode>.makeStream()
   private let isReady = Mutex(false)
@@ -61,7 +64,9 @@ public final class Castle: Sendable {
     gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache"])
     let key = AccessKey(
       id: owner.accessKeyID, secret: owner.secretAccessKey, principal: .root(account: configuration.account))
-    services = try Services(environment, owner: key, gate: gate, supervisor: supervisor)
+    certificates = CertificateAuthority(directory: "\(directory)/tls")
+    services = try Services(
+      environment, owner: key, gate: gate, supervisor: supervisor, certificates: certificates)
     dispatcher = Dispatcher(services: services.all, authority: services.authority)
     environment.connect(invoker: dispatcher)
   }
@@ -70,8 +75,7 @@ public final class Castle: Sendable {
   /// (`.leave` on cancellation).
   /// - Parameter onReady: told the endpoint, once requests are taken.
   public func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
-    let authority = LocalAuthority(directory: "\(configuration.stateDirectory)/tls")
-    let tls = try authority.endpointContext(now: environment.clock.now)
+    let tls = try certificates.endpointContext(now: environment.clock.now)
     let chain = RequestChain(
       environment: environment, dispatcher: dispatcher,
       admission: Admission(

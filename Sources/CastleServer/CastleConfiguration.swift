@@ -1,6 +1,7 @@
 // How a castle is run: what the command, the tests and CastleKit may choose.
 
 import AWSCore
+import Certificates
 import Edge
 import Foundation
 import ServiceKit
@@ -35,6 +36,11 @@ public struct CastleConfiguration: Sendable {
   }
 
   public init(stateDirectory: String) { self.stateDirectory = stateDirectory }
+
+  /// The certificate of a castle's authority, for `castle trust`.
+  public static func authorityCertificatePath(stateDirectory: String) -> String {
+    CertificateAuthority(directory: "\(stateDirectory)/tls").certificatePath
+  }
 
   /// Where a castle of this name keeps its state when nothing else is said: `CASTLE_STATE`, else `/var/lib/castle/NAME`
   /// as root (the database runs as another user and must be able to reach its files), else

@@ -2,6 +2,7 @@
 
 import ACMService
 import ApplicationAutoScalingService
+import Certificates
 import CloudFormationService
 import CloudWatchLogsService
 import CloudWatchService
@@ -41,8 +42,12 @@ struct Services: Sendable {
     return types.flatMap { $0.collections } + AddressBook.collections
   }
 
-  init(_ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor) throws {
+  init(
+    _ environment: ServiceEnvironment, owner: AccessKey, gate: GateController, supervisor: Supervisor,
+    certificates: CertificateAuthority
+  ) throws {
     let iam = IAMService(environment, owner: owner)
+    let acm = ACMService(environment, authority: certificates)
     authority = iam
     ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
@@ -52,7 +57,7 @@ struct Services: Sendable {
       try S3Service(environment),
       try CloudWatchLogsService(environment),
       EC2Service(environment),
-      ELBv2Service(environment, gate: gate),
+      ELBv2Service(environment, gate: gate, certificates: [acm, iam]),
       ecs,
       RDSService(environment, supervisor: supervisor, gate: gate),
       ElastiCacheService(environment, supervisor: supervisor, gate: gate),
@@ -60,9 +65,9 @@ struct Services: Sendable {
       ECRService(environment),
       CloudWatchService(environment),
       ApplicationAutoScalingService(environment),
-      ShieldService(environment),
+      ShieldService(environment, gate: gate),
       WAFv2Service(environment),
-      ACMService(environment),
+      acm,
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))
     all = services

@@ -19,6 +19,6 @@ struct CastleCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Up.self, Down.self, Destroy.self, Status.self, Logs.self, Scale.self, Restart.self, Env.self, Start.self,
-      Reset.self, Validate.self, Export.self, Doctor.self, Serve.self,
+      Reset.self, Trust.self, Validate.self, Export.self, Doctor.self, Serve.self,
     ])
 }

@@ -27,6 +27,14 @@ import Testing
     try await castle().script("doors.py")
   }
 
+  @Test("a site behind ACM's certificate is believed by who trusts the castle's authority", .timeLimit(.minutes(2)))
+  func certificates() async throws {
+    let castle = try castle()
+    let place = try await castle.castle(["trust", "--print"]).succeeded().output
+    let authority = String(place.split(separator: "\n").first ?? "")
+    try await castle.script("certificates.py", [authority])
+  }
+
   @Test("the aws command talks to it, and deploys a template", .timeLimit(.minutes(2))) func command() async throws {
     let castle = try castle()
     func aws(_ arguments: String...) async throws -> JSONValue {

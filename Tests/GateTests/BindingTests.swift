@@ -43,12 +43,12 @@ struct BindingTests {
     }
   }
 
-  @Test("HTTPS is reported as not built, contradictions are refused whole")
+  @Test("an HTTPS listener without TLS settings is reported, contradictions are refused whole")
   func refusals() async throws {
     try await GateFixture.with { gate in
       let status = try await gate.client.apply(
         balancer([.init(id: "l", port: 0, transport: .https, defaultAction: fixed)]))
-      #expect(status.listener("l")?.error?.contains("HTTPS") == true)
+      #expect(status.listener("l")?.error?.contains("TLS") == true)
       #expect(status.listener("l")?.port == nil)
       await #expect(throws: GateError.self) {
         try await gate.client.apply(balancer([.init(id: "l", port: 0, defaultAction: .forward(to: "nowhere"))]))

@@ -12,7 +12,9 @@ struct GateFixture: Sendable {
   let folder: String
 
   /// Runs the body with a fresh Gate and ends it afterwards.
-  static func with(loops: Int = 2, _ body: (GateFixture) async throws -> Void) async throws {
+  static func with(
+    loops: Int = 2, handshakeTime: Double = 10, _ body: (GateFixture) async throws -> Void
+  ) async throws {
     let folder = try temporaryFolder()
     let path = folder + "/gate.sock"
     let state = folder + "/state"
@@ -22,7 +24,8 @@ struct GateFixture: Sendable {
       startThread {
         do {
           let worker = try GateWorker(
-            GateWorkerConfiguration(socketPath: path, stateFile: state, loops: loops, drainTime: 1))
+            GateWorkerConfiguration(
+              socketPath: path, stateFile: state, loops: loops, drainTime: 1, handshakeTime: handshakeTime))
           continuation.resume(returning: worker.stopper)
           worker.run()
         } catch {

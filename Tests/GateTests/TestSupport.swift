@@ -48,11 +48,22 @@ final class RawSocket: Sendable {
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }
 
-  convenience init(port: UInt16, address: String = "127.0.0.1") throws {
+  /// - Parameter source: the address to connect from; any without.
+  convenience init(port: UInt16, address: String = "127.0.0.1", from source: String? = nil) throws {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw TestFailure("socket") }
     self.init(descriptor: descriptor)
     var name = sockaddr_in()
+    if let source {
+      name.sin_family = sa_family_t(AF_INET)
+      name.sin_addr.s_addr = inet_addr(source)
+      let result = withUnsafePointer(to: &name) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      guard result == 0 else { throw TestFailure("bind to \(source)") }
+    }
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = port.bigEndian
     name.sin_addr.s_addr = inet_addr(address)
@@ -85,6 +96,17 @@ final class RawSocket: Sendable {
     let count = recv(descriptor, &buffer, capacity, 0)
     guard count >= 0 else { throw TestFailure("receive: \(String(cString: strerror(errno)))") }
     return Array(buffer[0..<count])
+  }
+
+  /// The port on this side.
+  func ownPort() throws -> UInt16 {
+    var name = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    guard result == 0 else { throw TestFailure("getsockname") }
+    return UInt16(bigEndian: name.sin_port)
   }
 
   func endWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
@@ -123,10 +145,13 @@ struct Message: Sendable {
 
 /// Reads messages one after another, keeping what was read ahead.
 final class MessageReader {
-  let socket: RawSocket
+  private let receive: () throws -> [UInt8]
   var buffer: [UInt8] = []
 
-  init(_ socket: RawSocket) { self.socket = socket }
+  convenience init(_ socket: RawSocket) { self.init { try socket.receive() } }
+
+  /// - Parameter receive: gives the next bytes, none at the end.
+  init(_ receive: @escaping () throws -> [UInt8]) { self.receive = receive }
 
   /// nil at an orderly end between messages.
   func next(toHEAD: Bool = false) throws -> Message? {
@@ -172,7 +197,7 @@ final class MessageReader {
   }
 
   private func more() throws -> Bool {
-    let bytes = try socket.receive()
+    let bytes = try receive()
     buffer += bytes
     return !bytes.isEmpty
   }

@@ -9,10 +9,19 @@ class ClientConnection: Connection {
   final let source: UInt32
   /// When the connection has lived long enough and ends after what is in progress. Microseconds on the loop's clock.
   final let expires: UInt64
+  /// The source's entry in `balancer.sources`.
+  final let slot: Int32
+  final var pace = Pace()
+  /// Rises with every request.
+  final var turn: UInt32 = 0
+  /// Bytes received that the source's entry knows of.
+  final var countedBytes: UInt64 = 0
 
-  init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32) {
+  /// - Parameter slot: from `EventLoop.admit`; given back when the loop lets go of the connection.
+  init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32, slot: Int32) {
     self.listener = listener
     source = address
+    self.slot = slot
     expires = loop.now &+ listener.loadBalancer.clientKeepAlive
     super.init(loop: loop, descriptor: descriptor)
     listener.loadBalancer.statistics.newConnections += 1
@@ -28,6 +37,12 @@ class ClientConnection: Connection {
 
   /// Whether nothing is in progress, so that closing takes nothing from anybody.
   var isIdle: Bool { preconditionFailure("abstract") }
+
+  /// What it waits for from its client. A protocol that does not say is not watched for slow clients.
+  var waiting: Waiting { .nothing }
+
+  /// The client kept the Gate waiting for too long.
+  func expirePace(_ offence: Offence) { reset() }
 
   /// Goes on with what is at hand, after the events of a batch.
   func resume() { preconditionFailure("abstract") }

@@ -7,14 +7,21 @@ import Glibc
 class Connection {
   unowned(unsafe) let loop: EventLoop
   let descriptor: Int32
-  let generation: UInt32
+  /// Changed only when a connection takes over another's descriptor.
+  final var generation: UInt32
+  /// What waits to be sent; with TLS it is encrypted already.
   final var out = Bytes()
+  /// nil for plain text, which pays one comparison for it.
+  final var tls: TLSSession?
   /// Microseconds on the loop's clock; `.max` for none.
   final var deadline: UInt64 = .max
   final var mayRead = false
   /// The other side hung up, so a short read does not mean that there is no more to read.
   final var sawEnd = false
   final var isClosed = false
+  /// Bytes that came, and bytes that had to wait before they could be sent: how fast the other side is.
+  final var receivedBytes: UInt64 = 0
+  final var drainedBytes: UInt64 = 0
   /// The tunnel's other end.
   final var peer: Connection?
   /// Nothing more will be written once `out` is empty.
@@ -53,8 +60,10 @@ class Connection {
   /// Reads into the loop's buffer. Positive: bytes. 0: the end. -1: nothing now. -2: the connection failed.
   @inline(__always)
   final func receive() -> Int {
+    if let tls { return receiveDecrypted(tls) }
     let count = gate_recv(descriptor, loop.readBuffer, EventLoop.readSize)
     if count > 0 {
+      receivedBytes &+= UInt64(count)
       // A short read empties the socket; the next bytes bring a new event.
       if count < EventLoop.readSize, !sawEnd { mayRead = false }
       return count
@@ -67,6 +76,13 @@ class Connection {
   /// Sends now what the socket takes and keeps the rest. False when the connection failed.
   @inline(__always)
   final func write(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    if let tls { return writeEncrypted(tls, bytes, count) }
+    return send(bytes, count)
+  }
+
+  /// Sends bytes as they are.
+  @inline(__always)
+  final func send(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     if !out.isEmpty {
       out.append(bytes, count)
       return true
@@ -87,6 +103,7 @@ class Connection {
   final func write(
     _ first: UnsafePointer<UInt8>, _ firstCount: Int, _ second: UnsafePointer<UInt8>, _ secondCount: Int
   ) -> Bool {
+    if let tls { return writeEncrypted(tls, first, firstCount, second, secondCount) }
     if !out.isEmpty {
       out.append(first, firstCount)
       out.append(second, secondCount)
@@ -110,16 +127,18 @@ class Connection {
       if sent != -Int(EAGAIN) && sent != -Int(EINTR) { onFailure() }
       return
     }
+    drainedBytes &+= UInt64(sent)
     out.consume(sent)
     // After a partial send the socket is full, and its becoming writable brings an event.
     guard out.isEmpty else { return }
     out.release(keeping: 16 << 10)
     if endsWriting { shutDownWriting() }
-    if !isClosed { onDrained() }
+    if !isClosed, out.isEmpty { onDrained() }
   }
 
   final func close() {
     if isClosed { return }
+    if let tls, out.isEmpty { sendCloseNotify(tls) }
     isClosed = true
     loop.remove(self)
     onClose()
@@ -164,6 +183,14 @@ class Connection {
   /// The peer is done and all it said is sent.
   final func shutDownWriting() {
     if hasEndedWriting { return }
+    if let tls, !tls.hasSentClose {
+      sendCloseNotify(tls)
+      if !out.isEmpty {
+        // Comes back when it is sent.
+        endsWriting = true
+        return
+      }
+    }
     hasEndedWriting = true
     shutdown(descriptor, Int32(SHUT_WR))
     if hasReadEnd, let peer, peer.hasReadEnd, peer.hasEndedWriting { closeTunnel() }

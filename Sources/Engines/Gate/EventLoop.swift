@@ -9,7 +9,7 @@ final class EventLoop {
   static let readSize = 64 << 10
   private static let eventCapacity = 256
 
-  private enum TokenKind: UInt64 {
+  enum TokenKind: UInt64 {
     case connection = 0
     case listener, endpoint, mailbox
   }
@@ -30,13 +30,17 @@ final class EventLoop {
   /// Seconds since 1970, for trace ids and dates.
   var wallSeconds: UInt64 { (now &+ wallOffset) / 1_000_000 }
   var nextSweep: UInt64 = .max
+  /// What the shield lets this loop have.
+  var bounds = LoopBounds()
+  /// Connections of all kinds.
+  private(set) var openCount = 0
   /// Set while the program is ending: connections end after their request.
   private(set) var isDraining = false
 
-  private let poll: Int32
+  let poll: Int32
   private let wallOffset: UInt64
   private let events: UnsafeMutablePointer<epoll_event>
-  private var connections: ContiguousArray<Connection?> = []
+  private(set) var connections: ContiguousArray<Connection?> = []
   private var generation: UInt32 = 0
   /// Clients with bytes at hand to go on with after this batch.
   private var ready: [ClientConnection] = []
@@ -49,9 +53,17 @@ final class EventLoop {
   private var dateSecond: UInt64 = 0
 
   private var loadBalancers: [String: LoadBalancerRuntime] = [:]
+  /// The buffers of TLS; made when the first connection needs them.
+  private(set) lazy var tlsEngine = TLSEngine()
+  /// Microseconds that a client has for its TLS handshake.
+  var handshakeTime: UInt64 = 10_000_000
+  /// For connections to targets.
+  private(set) var tlsClient: TLSClientContext?
   private var listeners: [Int32: ListenerRuntime] = [:]
   private var listenersByID: [String: ListenerRuntime] = [:]
   private var groups: [String: TargetGroupRuntime] = [:]
+  var networkBalancers: [String: NetworkRuntime] = [:]
+  var networkListeners: [Int32: NetworkListenerRuntime] = [:]
   private var endpoints: [Int32: EndpointRuntime] = [:]
   private var endpointsByID: [String: EndpointRuntime] = [:]
 
@@ -123,7 +135,11 @@ final class EventLoop {
     } else if token >> 62 == TokenKind.listener.rawValue {
       if let listener = listeners[descriptor] { accept(listener) }
     } else if token >> 62 == TokenKind.endpoint.rawValue {
-      if let endpoint = endpoints[descriptor] { accept(endpoint) }
+      if let endpoint = endpoints[descriptor] {
+        accept(endpoint)
+      } else if let listener = networkListeners[descriptor] {
+        serve(listener)
+      }
     } else {
       for message in mailbox.take() { receive(message) }
     }
@@ -136,8 +152,34 @@ final class EventLoop {
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
-      let client = HTTP1Connection(loop: self, descriptor: descriptor, listener: listener, address: address)
-      add(client)
+      guard let slot = admit(address, to: listener.loadBalancer) else {
+        gate_reset(descriptor)
+        continue
+      }
+      if listener.loadBalancer.sources.isFiltering { _ = gate_filter_none(descriptor) }
+      if let context = listener.tls {
+        shakeHands(context, descriptor, listener, FlowSource(address: address, port: port), slot: slot)
+      } else {
+        add(HTTP1Connection(loop: self, descriptor: descriptor, listener: listener, address: address, slot: slot))
+      }
+    }
+  }
+
+  /// - Parameter slot: the source's entry, for listeners that count sources; -1 for others.
+  func shakeHands(
+    _ context: TLSServerContext, _ descriptor: Int32, _ acceptor: any TLSAcceptor, _ source: FlowSource,
+    slot: Int32 = -1
+  ) {
+    switch Result(catching: { () throws(TLSFailure) in try context.session(tlsEngine) }) {
+    case .success(let session):
+      add(
+        TLSHandshakeConnection(
+          loop: self, descriptor: descriptor, acceptor: acceptor, source: source, slot: slot, tls: session))
+    case .failure:
+      // No memory for it.
+      if slot >= 0 { (acceptor as? ListenerRuntime)?.loadBalancer.sources.leave(slot) }
+      acceptor.countTLSError()
+      gate_reset(descriptor)
     }
   }
 
@@ -154,8 +196,9 @@ final class EventLoop {
   }
 
   /// Out of descriptors, a waiting connection would wake the loop for ever: the spare one is used to refuse it.
-  private func acceptFailed(_ error: Int32, _ listener: Int32) {
+  func acceptFailed(_ error: Int32, _ listener: Int32) {
     guard error == -EMFILE || error == -ENFILE else { return }
+    if let balancer = listeners[listener]?.loadBalancer, makeRoom(for: 0, of: balancer) { return }
     Glibc.close(spare)
     var address: UInt32 = 0
     var port: UInt16 = 0
@@ -173,16 +216,33 @@ final class EventLoop {
     let position = Int(connection.descriptor)
     while connections.count <= position { connections.append(nil) }
     connections[position] = connection
+    openCount += 1
     let flags = GATE_EPOLLIN | GATE_EPOLLOUT | GATE_EPOLLRDHUP | GATE_EPOLLET
     let token = Self.token(.connection, connection.generation, UInt32(connection.descriptor))
     if gate_epoll_add(poll, connection.descriptor, flags, token) < 0 { connection.onFailure() }
   }
 
+  /// Puts a connection in the place of another, whose descriptor, bytes to send and unread input it takes over.
+  func replace(_ old: Connection, by new: Connection) {
+    new.generation = old.generation
+    new.mayRead = old.mayRead
+    new.sawEnd = old.sawEnd
+    swap(&new.out, &old.out)
+    old.isClosed = true
+    old.tls = nil
+    connections[Int(old.descriptor)] = new
+    closed.append(old)
+    if let flow = new as? FlowConnection { flow.findTarget() }
+    if new.mayRead, !new.isClosed { new.onReadable() }
+  }
+
   /// Called by `Connection.close` only.
   func remove(_ connection: Connection) {
     let position = Int(connection.descriptor)
+    leaveSource(connection)
     if position < connections.count, connections[position] === connection {
       connections[position] = nil
+      openCount -= 1
       closed.append(connection)
     }
     Glibc.close(connection.descriptor)
@@ -222,20 +282,26 @@ final class EventLoop {
 extension EventLoop {
   private func receive(_ message: LoopMessage) {
     switch message {
-    case .configure(let snapshot, let listeners, let endpoints, let healthy):
-      configure(snapshot, listeners, endpoints, healthy)
+    case .configure(let snapshot, let listeners, let endpoints, let healthy, let tls):
+      tlsClient = tls.client
+      configure(snapshot, listeners, endpoints, healthy, tls)
       control.post(.configured(loop: index))
     case .health(let changes):
       for (key, isHealthy) in changes { setHealth(key, isHealthy) }
     case .expire(let key): expire(key)
+    case .ticketKeys(let keys): tlsEngine.ticketKeys = keys
     case .report: control.post(.report(loop: index, report()))
+    case .look(let openElsewhere, let sentAt):
+      control.post(.looked(loop: index, look(openElsewhere: openElsewhere, sentAt: sentAt)))
+    case .mitigate(let mitigations): apply(mitigations)
+    case .sleep: bounds.isDormant = true
     case .drain(let seconds): drain(seconds)
     }
   }
 
   private func configure(
     _ snapshot: GateSnapshot, _ bound: [String: BoundSocket], _ boundEndpoints: [String: BoundSocket],
-    _ healthy: Set<TargetKey>
+    _ healthy: Set<TargetKey>, _ tls: LoopMaterial
   ) {
     var gone: [TargetRuntime] = []
     var keptGroups: [String: TargetGroupRuntime] = [:]
@@ -258,13 +324,14 @@ extension EventLoop {
       gone += group.update(empty)
     }
     groups = keptGroups
-    configureListeners(snapshot, bound)
+    configureListeners(snapshot, bound, tls)
+    configureNetwork(snapshot, bound, tls.datagrams, tls)
     configureEndpoints(snapshot, boundEndpoints)
     for target in gone { closeIdle(target) }
     for group in groups.values { for target in group.targets where target.state == .draining { closeIdle(target) } }
   }
 
-  private func configureListeners(_ snapshot: GateSnapshot, _ bound: [String: BoundSocket]) {
+  private func configureListeners(_ snapshot: GateSnapshot, _ bound: [String: BoundSocket], _ tls: LoopMaterial) {
     var keptBalancers: [String: LoadBalancerRuntime] = [:]
     var kept: [String: ListenerRuntime] = [:]
     for description in snapshot.loadBalancers {
@@ -274,13 +341,17 @@ extension EventLoop {
       for listener in description.listeners {
         guard let socket = bound[listener.id] else { continue }
         let rules = CompiledRules(listener, compile)
-        if let old = listenersByID[listener.id], old.descriptor == socket.descriptor, old.loadBalancer === balancer {
+        let context = listener.transport == .https ? tls.servers[listener.id] : nil
+        if let old = listenersByID[listener.id], old.descriptor == socket.descriptor, old.loadBalancer === balancer,
+          (old.tls == nil) == (context == nil)
+        {
           old.rules = rules
+          old.tls = context
           kept[listener.id] = old
         } else {
           kept[listener.id] = ListenerRuntime(
             descriptor: socket.descriptor, loadBalancer: balancer, address: socket.address, port: socket.port,
-            rules: rules)
+            rules: rules, tls: context)
         }
       }
     }
@@ -333,7 +404,7 @@ extension EventLoop {
     for descriptor in descriptors where !before.contains(descriptor) { listen(descriptor, .endpoint) }
   }
 
-  private func listen(_ descriptor: Int32, _ kind: TokenKind) {
+  func listen(_ descriptor: Int32, _ kind: TokenKind) {
     // Exclusive: one loop is woken for a connection, not all.
     _ = gate_epoll_add(
       poll, descriptor, GATE_EPOLLIN | GATE_EPOLLEXCLUSIVE, Self.token(kind, 0, UInt32(descriptor)))
@@ -342,12 +413,16 @@ extension EventLoop {
   private func compile(_ action: GateSnapshot.Action) -> CompiledAction {
     switch action {
     case .forward(let weighted):
-      .forward(
-        WeightedGroups(
-          weighted.compactMap { entry in groups[entry.targetGroup].map { ($0, max(0, min(entry.weight, 999))) } }))
+      .forward(weightedGroups(weighted))
     case .redirect(let redirect): .redirect(redirect)
     case .fixedResponse(let response): .fixedResponse(response)
     }
+  }
+
+  /// The groups of a snapshot's list.
+  func weightedGroups(_ weighted: [GateSnapshot.WeightedTargetGroup]) -> WeightedGroups {
+    WeightedGroups(
+      weighted.compactMap { entry in groups[entry.targetGroup].map { ($0, max(0, min(entry.weight, 999))) } })
   }
 
   private func target(_ key: TargetKey) -> TargetRuntime? {
@@ -362,6 +437,7 @@ extension EventLoop {
       target.suspectUntil = 0
     }
     target.group.recompute()
+    if !isHealthy { endFlows(ofUnhealthy: target) }
   }
 
   private func closeIdle(_ target: TargetRuntime) {
@@ -384,6 +460,7 @@ extension EventLoop {
       else { continue }
       upstream.expire()
     }
+    expireFlows(key)
   }
 
   private func drain(_ seconds: Double) {
@@ -393,13 +470,21 @@ extension EventLoop {
     closeIdleClients { _ in true }
     for group in groups.values { for target in group.targets { closeIdle(target) } }
     for connection in connections { (connection as? TunnelConnection)?.close() }
+    drainNetwork()
   }
+
+  /// Every connection, and the places of none.
+  var registered: ContiguousArray<Connection?> { connections }
+
+  /// The load balancers, whose sources are watched.
+  var shieldedBalancers: Dictionary<String, LoadBalancerRuntime>.Values { loadBalancers.values }
 
   private func report() -> LoopReport {
     LoopReport(
       loadBalancers: loadBalancers.values.map(\.statistics),
       targetGroups: groups.values.map(\.statistics),
       targets: groups.values.flatMap { $0.targets.map(\.statistics) },
-      endpoints: endpointsByID.values.map(\.statistics))
+      endpoints: endpointsByID.values.map(\.statistics),
+      networkLoadBalancers: networkBalancers.values.map(\.statistics))
   }
 }

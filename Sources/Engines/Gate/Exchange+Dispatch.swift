@@ -23,11 +23,14 @@ extension Exchange {
     var pending: Int32 = 0
     let descriptor = gate_connect(target.address.address, target.address.port, &pending)
     if descriptor < 0 { return connectionRefused(target) }
-    let connection = UpstreamConnection(loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0)
+    let usesTLS = target.group.usesTLS
+    let connection = UpstreamConnection(
+      loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0 || usesTLS)
     connection.attach(self)
+    if usesTLS, !connection.prepareTLS() { return connection.fail() }
     loop.add(connection)
     if connection.isClosed { return }
-    if pending == 0 { connection.sendRequest() }
+    if pending == 0 { connection.connected() }
   }
 
   /// No connection to the target could be made. Nothing was sent, so any request may go to another.

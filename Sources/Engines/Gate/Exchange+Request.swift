@@ -113,6 +113,7 @@ extension Exchange {
       case .other, .contentLength, .transferEncoding:
         if field.kind == .other {
           if dropsUnusual && !field.hasPlainName { drops = true }
+          if mustDropIdentity(field, bytes) { drops = true }
           if nominates && loop.requestHead.nominates(field, in: bytes) { drops = true }
         }
       case .host:
@@ -135,6 +136,15 @@ extension Exchange {
       }
     }
     outgoing.append(bytes + run, end - run)
+  }
+
+  /// What only the load balancer may say of a client is not taken from the client.
+  private func mustDropIdentity(_ field: HeaderField, _ bytes: UnsafePointer<UInt8>) -> Bool {
+    guard tls != nil else { return false }
+    let length = Int(field.nameLength)
+    return length >= 18 && Token.equals(bytes + Int(field.start), "x-amzn-mtls-client", 18)
+      || length >= 11 && (balancer.attributes.tlsHeaders ?? false)
+        && Token.equals(bytes + Int(field.start), "x-amzn-tls-", 11)
   }
 
   /// The port to add to a Host that lacks it, on listeners with an unusual port.
@@ -160,9 +170,15 @@ extension Exchange {
       outgoing.append("\r\n")
     }
     outgoing.append(listener.forwardedLines)
+    if let tls { appendTLSFields(tls) }
     appendTrace(bytes)
     if request.wantsUpgrade { outgoing.append("Connection: Upgrade\r\n") }
     outgoing.append("\r\n")
+  }
+
+  private func appendTLSFields(_ tls: TLSSession) {
+    outgoing.append(tls.identityLines)
+    if balancer.attributes.tlsHeaders ?? false { outgoing.append(tls.versionLines) }
   }
 
   private func appendForwardedFor(_ bytes: UnsafePointer<UInt8>) {

@@ -37,6 +37,8 @@ class Exchange {
   final var listener: ListenerRuntime
   /// The client's address.
   final var source: UInt32
+  /// The client's TLS, for the header lines about it; nil for plain text.
+  final var tls: TLSSession?
   final var request = Request()
   /// The request as the target gets it, kept until the target answers.
   final var outgoing = Bytes()

@@ -14,19 +14,24 @@ public struct GateWorkerConfiguration: Sendable {
   public var loops: Int
   /// Seconds that requests in flight get when the program ends.
   public var drainTime: Double
+  /// Seconds that a client has for its TLS handshake.
+  public var handshakeTime: Double
   /// A descriptor of the channel to a master process, or -1.
   public var masterChannel: Int32
+  /// Keep a table of our own in nftables, which needs CAP_NET_ADMIN. Off unless asked for: the firewall is its owner's.
+  public var usesNetfilter = false
   /// End on SIGTERM and SIGINT (only in a process of its own).
   public var handlesSignals: Bool
 
   public init(
-    socketPath: String, stateFile: String?, loops: Int = 2, drainTime: Double = 10, masterChannel: Int32 = -1,
-    handlesSignals: Bool = false
+    socketPath: String, stateFile: String?, loops: Int = 2, drainTime: Double = 10, handshakeTime: Double = 10,
+    masterChannel: Int32 = -1, handlesSignals: Bool = false
   ) {
     self.socketPath = socketPath
     self.stateFile = stateFile
     self.loops = max(1, min(loops, 64))
     self.drainTime = drainTime
+    self.handshakeTime = handshakeTime
     self.masterChannel = masterChannel
     self.handlesSignals = handlesSignals
   }
@@ -70,6 +75,8 @@ public final class GateWorker {
   private var loops: [Mailbox<LoopMessage>] = []
   private let sockets: SocketKeeper
   private let health: HealthChecker
+  private let tls: TLSKeeper
+  private let shield: ShieldWatch
   private let stateFile: StateFile?
   private var clients: [Int32: ControlClient] = [:]
   private var nextClient: UInt64 = 1
@@ -92,8 +99,14 @@ public final class GateWorker {
     let poll = gate_epoll_create()
     if poll < 0 { throw GateFailure("epoll_create", code: -poll) }
     self.poll = poll
+    shield = ShieldWatch(
+      loops: configuration.loops, startedAt: Double(gate_wall()) / 1e6,
+      netfilter: configuration.usesNetfilter
+        ? Netfilter(name: NetfilterTable.name(for: configuration.socketPath)) : nil)
     sockets = SocketKeeper(master: configuration.masterChannel)
-    health = HealthChecker(poll: poll) { TokenKind.probe.rawValue << 32 | UInt64($0) }
+    let tls = TLSKeeper(loops: configuration.loops)
+    self.tls = tls
+    health = HealthChecker(poll: poll, tls: tls) { TokenKind.probe.rawValue << 32 | UInt64($0) }
     stateFile = configuration.stateFile.map(StateFile.init)
     status = GateStatus(
       appliedVersion: 0, listeners: [], endpoints: [], workerProcessID: getpid(),
@@ -134,7 +147,7 @@ public final class GateWorker {
       var next = health.advance(now: now)
       publishHealth()
       tick(now)
-      next = min(next, nextSecond, nextDrainLook)
+      next = min(next, nextSecond, nextDrainLook, tls.nextRotation, shield.nextLook)
       let timeout: Int32 = next == .max ? -1 : Int32(min((max(next, now) - now) / 1000 + 1, 3_600_000))
       let count = gate_epoll_wait(poll, events, 64, timeout)
       if count > 0 {
@@ -142,6 +155,7 @@ public final class GateWorker {
       }
     }
     for client in clients.values { client.close() }
+    shield.end()
     sockets.closeAll()
     close(controlListener)
     if signals >= 0 { close(signals) }
@@ -188,7 +202,9 @@ public final class GateWorker {
   private func startLoop(_ index: Int) throws(GateFailure) {
     let inbox = try Mailbox<LoopMessage>()
     loops.append(inbox)
-    let start = LoopStart(index: index, control: mailbox, mailbox: inbox)
+    let start = LoopStart(
+      index: index, control: mailbox, mailbox: inbox,
+      handshakeTime: LoadBalancerRuntime.microseconds(configuration.handshakeTime))
     let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
       if let raw { Unmanaged<LoopStart>.fromOpaque(raw).takeRetainedValue().run() }
       return nil
@@ -215,6 +231,9 @@ public final class GateWorker {
     switch message {
     case .configured(let loop): acknowledge(loop)
     case .report(let loop, let report): collect(report, of: loop)
+    case .looked(let loop, let sample):
+      if let outcome = shield.collect(sample, of: loop, now: gate_now()) { act(on: outcome) }
+    case .active: if !isEnding { shield.wake(now: gate_now()) }
     case .ended: runningLoops -= 1
     case .failed(let loop, let reason):
       // A worker without one of its loops is no use; the master starts another.
@@ -268,10 +287,12 @@ public final class GateWorker {
     case .status: client.send(.reply(id: call.id, .status(status)))
     case .health: client.send(.reply(id: call.id, .health(health.all)))
     case .statistics: gather(client: client.id, call: call.id)
+    case .attacks: client.send(.reply(id: call.id, .attacks(shield.attacks)))
     case .subscribe:
       client.isSubscribed = true
       client.send(.reply(id: call.id, .subscribed))
       client.send(.event(.health(health.all)))
+      for attack in shield.attacks { client.send(.event(.attack(attack))) }
       if nextSecond == .max { nextSecond = gate_now() + 1_000_000 }
     }
   }
@@ -297,17 +318,33 @@ public final class GateWorker {
   private func apply(_ new: GateSnapshot, client: UInt64, call: UInt64) throws {
     if new.version < snapshot.version { throw GateError.staleVersion(applied: snapshot.version) }
     try SnapshotCheck.check(new)
+    let problems = tls.configure(new)
     var wanted: [SocketKey] = []
     var refused: [GateStatus.Binding] = []
     for balancer in new.loadBalancers {
       for listener in balancer.listeners {
-        if listener.transport == .https {
+        if listener.transport == .https, !tls.has(listener.id) {
           refused.append(
-            GateStatus.Binding(
-              id: listener.id, address: nil, port: nil, error: "HTTPS listeners are not built yet"))
+            GateStatus.Binding(id: listener.id, address: nil, port: nil, error: problems[listener.id]))
           continue
         }
         wanted.append(SocketKey(kind: "listener", id: listener.id, address: balancer.address, port: listener.port))
+      }
+    }
+    for balancer in new.networkLoadBalancers ?? [] {
+      for listener in balancer.listeners {
+        if listener.transport == .tls, !tls.has(listener.id) {
+          refused.append(
+            GateStatus.Binding(id: listener.id, address: nil, port: nil, error: problems[listener.id]))
+          continue
+        }
+        if listener.transport.isStream {
+          wanted.append(SocketKey(kind: "listener", id: listener.id, address: balancer.address, port: listener.port))
+        }
+        guard listener.transport.isDatagram else { continue }
+        for loop in loops.indices {
+          wanted.append(SocketKey(kind: "udp\(loop)", id: listener.id, address: balancer.address, port: listener.port))
+        }
       }
     }
     for endpoint in new.endpoints {
@@ -318,18 +355,41 @@ public final class GateWorker {
     health.configure(new, now: gate_now())
     var listeners: [String: BoundSocket] = [:]
     var endpoints: [String: BoundSocket] = [:]
+    var datagrams: [String: [String: BoundSocket]] = [:]
     for key in wanted {
       guard let socket = sockets.socket(key) else { continue }
-      if key.kind == "listener" { listeners[key.id] = socket } else { endpoints[key.id] = socket }
+      switch key.kind {
+      case "listener": listeners[key.id] = socket
+      case "endpoint": endpoints[key.id] = socket
+      default: datagrams[key.kind, default: [:]][key.id] = socket
+      }
     }
     status.appliedVersion = new.version
-    status.listeners = wanted.filter { $0.kind == "listener" }.compactMap { bindings[$0] } + refused
+    status.listeners =
+      wanted.filter { $0.kind == "listener" || $0.kind == "udp0" && listeners[$0.id] == nil }
+      .compactMap { bindings[$0] } + refused
+    for index in status.listeners.indices {
+      // A listener with bad news of its certificates goes on with the old ones.
+      if let problem = problems[status.listeners[index].id] { status.listeners[index].error = problem }
+    }
     status.endpoints = wanted.filter { $0.kind == "endpoint" }.compactMap { bindings[$0] }
+    shield.configure(new, listeners: listeners)
     applies.append(
       PendingApply(status: status, client: client, call: call, unused: unused))
     let healthy = health.healthy
-    for loop in loops { loop.post(.configure(new, listeners: listeners, endpoints: endpoints, healthy: healthy)) }
+    try renewTicketKeys(gate_now())
+    for (index, loop) in loops.enumerated() {
+      var material = try tls.material(loop: index, needsClient: new.hasTargetsWithTLS)
+      material.datagrams = datagrams["udp\(index)"] ?? [:]
+      loop.post(
+        .configure(new, listeners: listeners, endpoints: endpoints, healthy: healthy, tls: material))
+    }
     if health.isDraining { nextDrainLook = gate_now() + 50_000 }
+  }
+
+  private func renewTicketKeys(_ now: UInt64) throws(TLSFailure) {
+    guard let keys = try tls.freshTicketKeys(now: now) else { return }
+    for loop in loops { loop.post(.ticketKeys(keys)) }
   }
 
   /// A loop serves one snapshot more; the oldest that all loops serve is done.
@@ -351,7 +411,19 @@ public final class GateWorker {
     if !changed.isEmpty { publish(.health(changed)) }
   }
 
+  /// The shield's watch has looked: loops and subscribers are told what follows.
+  private func act(on outcome: WatchOutcome) {
+    if !outcome.mitigations.isEmpty { for loop in loops { loop.post(.mitigate(outcome.mitigations)) } }
+    if outcome.sleeps { for loop in loops { loop.post(.sleep) } }
+    for attack in outcome.attacks { publish(.attack(attack)) }
+  }
+
   private func tick(_ now: UInt64) {
+    if now >= tls.nextRotation {
+      // Without new keys the old ones go on.
+      do { try renewTicketKeys(now) } catch { GateLog.error("no keys for TLS tickets", [("reason", "\(error)")]) }
+    }
+    if !isEnding { shield.lookIfDue(loops, now: now) }
     if now >= nextSecond {
       nextSecond = clients.values.contains(where: \.isSubscribed) ? now + 1_000_000 : .max
       if nextSecond != .max { gather(client: nil, call: 0) }
@@ -405,16 +477,20 @@ private final class LoopStart: Sendable {
   let index: Int
   let control: Mailbox<ControlMessage>
   let mailbox: Mailbox<LoopMessage>
+  let handshakeTime: UInt64
 
-  init(index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>) {
+  init(index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, handshakeTime: UInt64) {
     self.index = index
     self.control = control
     self.mailbox = mailbox
+    self.handshakeTime = handshakeTime
   }
 
   func run() {
     do {
-      try EventLoop(index: index, control: control, mailbox: mailbox).run()
+      let loop = try EventLoop(index: index, control: control, mailbox: mailbox)
+      loop.handshakeTime = handshakeTime
+      loop.run()
     } catch {
       control.post(.failed(loop: index, "\(error)"))
     }

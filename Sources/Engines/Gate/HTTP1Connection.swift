@@ -27,13 +27,31 @@ final class HTTP1Connection: ClientConnection {
   private var scannedForEnd = 0
   private var headBegan = false
 
-  override init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32) {
+  override init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32, slot: Int32) {
     exchange = HTTP1Exchange(loop: loop, listener: listener, source: address)
-    super.init(loop: loop, descriptor: descriptor, listener: listener, address: address)
+    super.init(loop: loop, descriptor: descriptor, listener: listener, address: address, slot: slot)
     exchange.owner = self
   }
 
   override var isIdle: Bool { phase == .head && inbox.isEmpty && out.isEmpty }
+
+  override var waiting: Waiting {
+    switch phase {
+    case .head:
+      if !out.isEmpty { return .answer }
+      return headBegan ? .head : turn == 0 ? .first : .idle
+    case .proxying:
+      if !out.isEmpty { return .answer }
+      return !exchange.request.body.isDone && exchange.upstream?.takesBody ?? false ? .body : .nothing
+    case .lingering: return out.isEmpty ? .nothing : .answer
+    case .tunnel: return .nothing
+    }
+  }
+
+  override func expirePace(_ offence: Offence) {
+    // Who sends too slowly is told, as after the idle time; who does not read would not read that either.
+    if offence == .slowRead || waiting == .first { reset() } else { onDeadline() }
+  }
 
   // MARK: - Events
 
@@ -156,6 +174,7 @@ final class HTTP1Connection: ClientConnection {
       return 0
     case .refused(let refusal):
       balancer.statistics.requests += 1
+      balancer.sources.penalise(slot, .malformed, now: loop.now)
       exchange.request.keepsAlive = false
       exchange.answer(LocalAnswer(status: refusal.status), closing: true)
       return count
@@ -163,8 +182,19 @@ final class HTTP1Connection: ClientConnection {
       headBegan = false
       balancer.statistics.requests += 1
       balancer.statistics.requestBytes += UInt64(length)
+      if !admitsRequest() { return refuse(count) }
       return exchange.begin(bytes, length, count)
     }
+  }
+
+  /// A request beyond its source's limit: answered as a web ACL's rate rule does. One that goes on all the same is cut.
+  private func refuse(_ count: Int) -> Int {
+    if balancer.sources.isHeld(slot, now: loop.now) || turn > 8 {
+      reset()
+    } else {
+      exchange.answer(LocalAnswer(status: 403), closing: true)
+    }
+    return count
   }
 
   // MARK: - The body

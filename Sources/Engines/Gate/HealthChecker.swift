@@ -40,6 +40,7 @@ final class HealthChecker {
     let deadline: UInt64
     var hasSent = false
     var answer: [UInt8] = []
+    var tls: TLSProbe?
 
     init(descriptor: Int32, deadline: UInt64) {
       self.descriptor = descriptor
@@ -59,8 +60,12 @@ final class HealthChecker {
   /// Targets that became usable or unusable.
   private var verdicts: [(TargetKey, Bool)] = []
 
-  init(poll: Int32, token: @escaping (Int32) -> UInt64) {
+  private let tls: TLSKeeper
+  private lazy var engine = TLSEngine()
+
+  init(poll: Int32, tls: TLSKeeper, token: @escaping (Int32) -> UInt64) {
     self.poll = poll
+    self.tls = tls
     self.token = token
   }
 
@@ -128,6 +133,9 @@ final class HealthChecker {
           if case .forward(let groups) = action { used.formUnion(groups.map(\.targetGroup)) }
         }
       }
+    }
+    for balancer in snapshot.networkLoadBalancers ?? [] {
+      for listener in balancer.listeners { used.formUnion(listener.targetGroups.map(\.targetGroup)) }
     }
     return used
   }
@@ -230,16 +238,49 @@ final class HealthChecker {
     if !probe.hasSent {
       if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now) }
       if entry.check.probe == .tcp { return conclude(entry, .passed, now) }
-      let path = entry.check.path.hasPrefix("/") ? entry.check.path : "/" + entry.check.path
-      let request = Array(
-        ("GET \(path) HTTP/1.1\r\nHost: \(entry.target.address):\(entry.target.port)\r\nConnection: close\r\n"
-          + "User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n").utf8)
-      let sent = gate_send(descriptor, request, request.count)
+      if entry.check.probe == .https { return probeEncrypted(entry, probe, now) }
+      let sent = request(entry).withUnsafeBufferPointer { bytes in
+        bytes.baseAddress.map { gate_send(descriptor, $0, bytes.count) } ?? 0
+      }
       if sent == -Int(EAGAIN) { return }
-      if sent != request.count { return conclude(entry, .failed, now) }
+      // A request is far smaller than a socket's buffer.
+      if sent <= 0 { return conclude(entry, .failed, now) }
       probe.hasSent = true
     }
     readAnswer(entry, probe, now)
+  }
+
+  private func request(_ entry: Entry) -> [UInt8] {
+    let path = entry.check.path.hasPrefix("/") ? entry.check.path : "/" + entry.check.path
+    return Array(
+      ("GET \(path) HTTP/1.1\r\nHost: \(entry.target.address):\(entry.target.port)\r\nConnection: close\r\n"
+        + "User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n").utf8)
+  }
+
+  private func probeEncrypted(_ entry: Entry, _ probe: Probe, _ now: UInt64) {
+    if probe.tls == nil {
+      probe.tls = try? TLSProbe(tls.probeClient(), engine, request: request(entry))
+    }
+    guard let encrypted = probe.tls else { return conclude(entry, .failed, now) }
+    let progress = encrypted.advance(probe.descriptor)
+    probe.answer = encrypted.answer
+    if let outcome = judge(entry, probe) { return conclude(entry, outcome, now) }
+    if progress != .wantsMore { conclude(entry, .failed, now) }
+  }
+
+  /// What the answer says so far; nil while its head is not complete.
+  private func judge(_ entry: Entry, _ probe: Probe) -> ProbeOutcome? {
+    let status = probe.answer.withUnsafeBufferPointer { bytes -> Int? in
+      guard let base = bytes.baseAddress else { return nil }
+      switch head.parseResponse(base, bytes.count) {
+      case .complete: return head.status
+      case .incomplete: return nil
+      case .refused: return -1
+      }
+    }
+    guard let status else { return probe.answer.count > Self.answerMax ? .failed : nil }
+    if status < 0 { return .failed }
+    return entry.matcher.contains(status) ? .passed : .wrongStatus(status)
   }
 
   private func readAnswer(_ entry: Entry, _ probe: Probe, _ now: UInt64) {
@@ -248,18 +289,8 @@ final class HealthChecker {
       let count = gate_recv(probe.descriptor, &buffer, buffer.count)
       if count == -Int(EAGAIN) { return }
       if count > 0 { probe.answer += buffer[0..<count] }
-      let status = probe.answer.withUnsafeBufferPointer { bytes -> Int? in
-        guard let base = bytes.baseAddress else { return nil }
-        switch head.parseResponse(base, bytes.count) {
-        case .complete: return head.status
-        case .incomplete: return nil
-        case .refused: return -1
-        }
-      }
-      if let status, status > 0 {
-        return conclude(entry, entry.matcher.contains(status) ? .passed : .wrongStatus(status), now)
-      }
-      if count <= 0 || status == -1 || probe.answer.count > Self.answerMax { return conclude(entry, .failed, now) }
+      if let outcome = judge(entry, probe) { return conclude(entry, outcome, now) }
+      if count <= 0 { return conclude(entry, .failed, now) }
     }
   }
 

@@ -3,6 +3,7 @@ import CLinux
 import GateProtocol
 import Glibc
 import Synchronization
+import TrafficBaseline
 
 /// A queue with one receiver, which waits for `descriptor` to become readable.
 final class Mailbox<Message: Sendable>: Sendable {
@@ -55,11 +56,20 @@ struct TargetKey: Hashable, Sendable {
 enum LoopMessage: Sendable {
   /// Serve this. Descriptors of listeners and endpoints by id; which targets are healthy.
   case configure(
-    GateSnapshot, listeners: [String: BoundSocket], endpoints: [String: BoundSocket], healthy: Set<TargetKey>)
+    GateSnapshot, listeners: [String: BoundSocket], endpoints: [String: BoundSocket], healthy: Set<TargetKey>,
+    tls: LoopMaterial)
+  /// The keys of TLS sessions' tickets, the newest first.
+  case ticketKeys([TLSTicketKey])
   case health([(TargetKey, Bool)])
   /// Requests in flight to this target have had their time.
   case expire(TargetKey)
   case report
+  /// Look at all clients and report their sources.
+  case look(openElsewhere: Int, sentAt: UInt64)
+  /// What is to be done about floods, for the load balancers named.
+  case mitigate([String: Mitigations])
+  /// No look will come for a while; the first activity is to be told.
+  case sleep
   /// Take no new connections, finish what is in flight, end at the latest after these seconds.
   case drain(seconds: Double)
 }
@@ -68,6 +78,9 @@ enum LoopMessage: Sendable {
 enum ControlMessage: Sendable {
   case configured(loop: Int)
   case report(loop: Int, LoopReport)
+  case looked(loop: Int, LoopSample)
+  /// A loop that slept has something to do.
+  case active
   case ended(loop: Int)
   case failed(loop: Int, String)
   /// Drain and end.
@@ -87,4 +100,5 @@ struct LoopReport: Sendable {
   var targetGroups: [GateStatistics.TargetGroup] = []
   var targets: [GateStatistics.Target] = []
   var endpoints: [GateStatistics.Endpoint] = []
+  var networkLoadBalancers: [GateStatistics.NetworkLoadBalancer] = []
 }

@@ -1,6 +1,8 @@
 // What one loop serves with: load balancers, listeners, target groups and targets with their counters. Every loop has
 // objects of its own, so nothing here is shared between threads. They keep their identity from snapshot to snapshot.
+import CLinux
 import GateProtocol
+import TrafficBaseline
 
 /// A load balancer as one loop sees it.
 final class LoadBalancerRuntime {
@@ -10,6 +12,9 @@ final class LoadBalancerRuntime {
   /// Microseconds.
   var idleTimeout: UInt64
   var clientKeepAlive: UInt64
+  /// Its clients by address.
+  let sources = SourceTable(seed: UInt64.random(in: 0...UInt64.max))
+  var paceLimits: PaceLimits
 
   init(_ description: GateSnapshot.LoadBalancer) {
     id = description.id
@@ -17,12 +22,24 @@ final class LoadBalancerRuntime {
     statistics = GateStatistics.LoadBalancer(id: description.id)
     idleTimeout = Self.microseconds(description.attributes.idleTimeout)
     clientKeepAlive = Self.microseconds(description.attributes.clientKeepAlive)
+    paceLimits = PaceLimits(description.shield ?? GateSnapshot.Shield())
+    configureSources(description)
   }
 
   func update(_ description: GateSnapshot.LoadBalancer) {
     attributes = description.attributes
     idleTimeout = Self.microseconds(attributes.idleTimeout)
     clientKeepAlive = Self.microseconds(attributes.clientKeepAlive)
+    paceLimits = PaceLimits(description.shield ?? GateSnapshot.Shield())
+    configureSources(description)
+  }
+
+  private func configureSources(_ description: GateSnapshot.LoadBalancer) {
+    guard let shield = description.shield else { return sources.configure(SourceLimit(), now: 0) }
+    let limit = SourceLimit(
+      requestsPerSecond: shield.requestsPerSource, connectionsPerSecond: shield.newConnectionsPerSource,
+      connectionsMax: shield.connectionsPerSource)
+    sources.configure(limit, now: gate_now())
   }
 
   static func microseconds(_ seconds: Double) -> UInt64 { UInt64(max(0.001, min(seconds, 1e9)) * 1e6) }
@@ -35,18 +52,26 @@ final class ListenerRuntime {
   let port: UInt16
   let address: UInt32
   var rules: CompiledRules
+  /// nil for plain text. New handshakes take the newest.
+  var tls: TLSServerContext?
+  var scheme: String { tls == nil ? "http" : "https" }
   /// False once it is gone from the snapshot; its connections then end after their request.
   var isOpen = true
   /// The header lines every request gets: X-Forwarded-Proto and -Port.
   let forwardedLines: [UInt8]
 
-  init(descriptor: Int32, loadBalancer: LoadBalancerRuntime, address: UInt32, port: UInt16, rules: CompiledRules) {
+  init(
+    descriptor: Int32, loadBalancer: LoadBalancerRuntime, address: UInt32, port: UInt16, rules: CompiledRules,
+    tls: TLSServerContext? = nil
+  ) {
     self.descriptor = descriptor
     self.loadBalancer = loadBalancer
     self.address = address
     self.port = port
     self.rules = rules
-    forwardedLines = Array("X-Forwarded-Proto: http\r\nX-Forwarded-Port: \(port)\r\n".utf8)
+    self.tls = tls
+    forwardedLines = Array(
+      "X-Forwarded-Proto: \(tls == nil ? "http" : "https")\r\nX-Forwarded-Port: \(port)\r\n".utf8)
   }
 }
 
@@ -95,6 +120,8 @@ final class TargetRuntime {
   var healthySince: UInt64 = 0
   /// Established connections without a request, the last used at the end.
   var idle: [UpstreamConnection] = []
+  /// TLS sessions to take up again.
+  private(set) lazy var sessions = TLSSessionStore()
   var statistics: GateStatistics.Target
 
   init(_ target: GateSnapshot.Target, address: SocketAddress, group: TargetGroupRuntime) {
@@ -112,6 +139,9 @@ final class TargetGroupRuntime {
   var algorithm: GateSnapshot.TargetGroup.Algorithm
   /// Microseconds.
   var slowStart: UInt64 = 0
+  private(set) var usesTLS = false
+  /// What matters to network load balancers.
+  private(set) var flow = GateSnapshot.FlowAttributes()
   private(set) var targets: [TargetRuntime] = []
   /// Those that get requests.
   private(set) var eligible: [TargetRuntime] = []
@@ -129,6 +159,8 @@ final class TargetGroupRuntime {
   /// Takes over the targets of a snapshot; returns those that are gone.
   func update(_ description: GateSnapshot.TargetGroup) -> [TargetRuntime] {
     algorithm = description.algorithm
+    usesTLS = description.transport?.usesTLS ?? false
+    flow = description.flow ?? GateSnapshot.FlowAttributes()
     slowStart = description.slowStart > 0 ? LoadBalancerRuntime.microseconds(description.slowStart) : 0
     var old = Dictionary(targets.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
     var fresh: [TargetRuntime] = []

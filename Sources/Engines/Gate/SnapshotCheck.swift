@@ -6,6 +6,9 @@ enum SnapshotCheck {
   static func check(_ snapshot: GateSnapshot) throws(GateError) {
     var groups: Set<String> = []
     for group in snapshot.targetGroups {
+      if group.transport == .udp, group.flow?.proxyProtocol ?? false {
+        throw .invalidSnapshot("target group \(group.id): the PROXY header is not for UDP")
+      }
       if !groups.insert(group.id).inserted { throw .invalidSnapshot("two target groups have the id \(group.id)") }
       for target in group.targets {
         if IPv4.parse(target.address) == nil || target.port == 0 {
@@ -27,6 +30,22 @@ enum SnapshotCheck {
           throw .invalidSnapshot("two listeners have the id \(listener.id)")
         }
         try check(listener, groups)
+      }
+    }
+    for balancer in snapshot.networkLoadBalancers ?? [] {
+      if !balancers.insert(balancer.id).inserted {
+        throw .invalidSnapshot("two load balancers have the id \(balancer.id)")
+      }
+      if IPv4.parse(balancer.address) == nil {
+        throw .invalidSnapshot("load balancer \(balancer.id): \(balancer.address) is not an IPv4 address")
+      }
+      for listener in balancer.listeners {
+        if !listeners.insert(listener.id).inserted {
+          throw .invalidSnapshot("two listeners have the id \(listener.id)")
+        }
+        for entry in listener.targetGroups where !groups.contains(entry.targetGroup) {
+          throw .invalidSnapshot("listener \(listener.id) forwards to \(entry.targetGroup), which is not there")
+        }
       }
     }
     var endpoints: Set<String> = []

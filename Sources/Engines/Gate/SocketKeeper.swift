@@ -6,11 +6,13 @@ import Glibc
 
 /// What a listening socket was asked to be.
 struct SocketKey: Hashable {
-  /// `listener` or `endpoint`.
+  /// `listener`, `endpoint` or `udpN`: the UDP socket of loop N.
   var kind: String
   var id: String
   var address: String
   var port: UInt16
+
+  var isDatagram: Bool { kind.hasPrefix("udp") }
 
   /// As the master knows it.
   var name: String { "\(kind) \(address) \(port) \(id)" }
@@ -86,7 +88,10 @@ final class SocketKeeper {
   /// A listener that was made anew on the same address and port goes on with the old one's socket and backlog.
   private func takeOver(_ key: SocketKey, _ spare: inout [SocketKey: Held]) -> Held? {
     guard key.port != 0,
-      let old = spare.first(where: { $0.key.address == key.address && $0.value.socket.port == key.port })
+      let old = spare.first(where: {
+        $0.key.address == key.address && $0.value.socket.port == key.port
+          && ($0.key.kind == key.kind || !key.isDatagram && !$0.key.isDatagram)
+      })
     else { return nil }
     spare[old.key] = nil
     held[old.key] = nil
@@ -104,9 +109,9 @@ final class SocketKeeper {
       return nil
     }
     var note: String?
-    for (number, port) in [(address, key.port), (address, 0), (loopback, 0)] {
+    for (number, port) in choices(key, address, loopback) {
       var bound: UInt16 = 0
-      let descriptor = gate_listen(number, port, &bound)
+      let descriptor = key.isDatagram ? gate_udp_listen(number, port, &bound) : gate_listen(number, port, &bound)
       if descriptor >= 0 {
         tell("K" + key.name, descriptor)
         return Held(socket: BoundSocket(descriptor: descriptor, address: number, port: bound), note: note)
@@ -115,6 +120,16 @@ final class SocketKeeper {
     }
     bindings[key] = GateStatus.Binding(id: key.id, address: nil, port: nil, error: note)
     return nil
+  }
+
+  /// Where to try. A listener's UDP sockets share one port, which is its TCP port too when it has one.
+  private func choices(_ key: SocketKey, _ address: UInt32, _ loopback: UInt32) -> [(UInt32, UInt16)] {
+    if key.isDatagram,
+      let other = held.first(where: { $0.key.id == key.id && ($0.key.isDatagram || $0.key.kind == "listener") })
+    {
+      return [(other.value.socket.address, other.value.socket.port)]
+    }
+    return [(address, key.port), (address, 0), (loopback, 0)]
   }
 
   private func tell(_ message: String, _ descriptor: Int32) {

@@ -32,6 +32,8 @@ struct StateFile {
     let temporary = path + ".new"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { return complain("open") }
+    // There are private keys in it: also a file that was there before with another mode is the owner's alone.
+    fchmod(descriptor, 0o600)
     var written = 0
     while written < call.count {
       let count = call.withUnsafeBytes { write(descriptor, $0.baseAddress.map { $0 + written }, call.count - written) }

@@ -7,6 +7,7 @@ struct StatisticsMerger {
   private var groups: [String: GateStatistics.TargetGroup] = [:]
   private var targets: [String: GateStatistics.Target] = [:]
   private var endpoints: [String: GateStatistics.Endpoint] = [:]
+  private var networks: [String: GateStatistics.NetworkLoadBalancer] = [:]
 
   mutating func add(_ report: LoopReport) {
     for item in report.loadBalancers { balancers[item.id, default: .init(id: item.id)].add(item) }
@@ -18,6 +19,7 @@ struct StatisticsMerger {
       ].add(item)
     }
     for item in report.endpoints { endpoints[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.networkLoadBalancers { networks[item.id, default: .init(id: item.id)].add(item) }
   }
 
   private static func key(_ group: String, _ address: String, _ port: UInt16) -> String {
@@ -26,7 +28,7 @@ struct StatisticsMerger {
 
   /// The sums, in the order of the snapshot.
   func statistics(time: Double, workerStartedAt: Double, in snapshot: GateSnapshot) -> GateStatistics {
-    GateStatistics(
+    var statistics = GateStatistics(
       time: time, workerStartedAt: workerStartedAt,
       loadBalancers: snapshot.loadBalancers.compactMap { balancers[$0.id] },
       targetGroups: snapshot.targetGroups.compactMap { groups[$0.id] },
@@ -34,6 +36,8 @@ struct StatisticsMerger {
         group.targets.compactMap { targets[Self.key(group.id, $0.address, $0.port)] }
       },
       endpoints: snapshot.endpoints.compactMap { endpoints[$0.id] })
+    statistics.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []).compactMap { networks[$0.id] }
+    return statistics
   }
 }
 
@@ -52,6 +56,7 @@ extension GateStatistics.LoadBalancer {
     target.add(other.target)
     elb.add(other.elb)
     clientAborts += other.clientAborts
+    clientTLSErrors += other.clientTLSErrors
     newConnections += other.newConnections
     activeConnections += other.activeConnections
     requestBytes += other.requestBytes
@@ -64,6 +69,7 @@ extension GateStatistics.TargetGroup {
     requests += other.requests
     target.add(other.target)
     connectionErrors += other.connectionErrors
+    targetTLSErrors += other.targetTLSErrors
     activeRequests += other.activeRequests
     latency.merge(other.latency)
   }
@@ -77,6 +83,21 @@ extension GateStatistics.Target {
     activeRequests += other.activeRequests
     connections += other.connections
     latency.merge(other.latency)
+  }
+}
+
+extension GateStatistics.NetworkLoadBalancer {
+  fileprivate mutating func add(_ other: Self) {
+    newFlows += other.newFlows
+    activeFlows += other.activeFlows
+    newFlowsTLS += other.newFlowsTLS
+    newFlowsUDP += other.newFlowsUDP
+    rejectedFlows += other.rejectedFlows
+    resets += other.resets
+    clientTLSErrors += other.clientTLSErrors
+    targetTLSErrors += other.targetTLSErrors
+    bytesIn += other.bytesIn
+    bytesOut += other.bytesOut
   }
 }
 

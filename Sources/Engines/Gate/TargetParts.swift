@@ -60,7 +60,7 @@ struct TargetParts {
     var plainPath = text(path)
     if plainPath.hasPrefix("/") { plainPath.removeFirst() }
     let values: [(String, String)] = [
-      ("protocol", "http"), ("host", text(host)), ("port", "\(listener.port)"), ("path", plainPath),
+      ("protocol", listener.scheme), ("host", text(host)), ("port", "\(listener.port)"), ("path", plainPath),
       ("query", text(query)),
     ]
     let scheme = Self.fill(redirect.scheme, values).lowercased()

@@ -32,6 +32,8 @@ final class UpstreamConnection: Connection {
   private var sentTotal: UInt64 = 0
   private var sentAt: UInt64 = 0
   private var isCounted = false
+  /// Connected; what may still be missing is TLS.
+  private var hasConnected = false
 
   init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, isConnecting: Bool) {
     self.target = target
@@ -65,7 +67,7 @@ final class UpstreamConnection: Connection {
     guard let exchange else { return close() }
     phase = .head
     deadline = .max
-    sentBefore = sentTotal
+    sentBefore = tls?.wireBytes ?? sentTotal
     sentTotal += UInt64(exchange.outgoing.count)
     unwrapsChunks = false
     sentAt = loop.now
@@ -76,10 +78,37 @@ final class UpstreamConnection: Connection {
   // MARK: - Events
 
   override func onWritable() {
-    guard phase == .connecting else { return flush() }
+    guard phase == .connecting, !hasConnected else { return flush() }
     let error = gate_socket_error(descriptor)
     if error != 0 { return connectFailed() }
-    sendRequest()
+    connected()
+  }
+
+  /// Goes on after the connection is made: to TLS, or to the request.
+  func connected() {
+    hasConnected = true
+    guard let tls else { return sendRequest() }
+    shakeHandsWithTarget(tls)
+  }
+
+  /// Makes the connection one with TLS, before it is connected.
+  func prepareTLS() -> Bool {
+    guard let client = loop.tlsClient,
+      case .success(let session) = Result(catching: { () throws(TLSFailure) in
+        try client.session(loop.tlsEngine, sessions: target.sessions)
+      })
+    else { return false }
+    tls = session
+    return true
+  }
+
+  private func shakeHandsWithTarget(_ tls: TLSSession) {
+    let progress = shakeHands(tls)
+    if progress == .done { return sendRequest() }
+    if progress == .wantsMore, !sawEnd || mayRead { return }
+    target.group.statistics.targetTLSErrors += 1
+    TLSFailure.forget()
+    connectFailed()
   }
 
   private func connectFailed() {
@@ -117,8 +146,13 @@ final class UpstreamConnection: Connection {
   override func onReadable() {
     while mayRead, !isClosed {
       switch phase {
-      case .connecting: return
+      case .connecting:
+        guard let tls, hasConnected else { return }
+        shakeHandsWithTarget(tls)
+        if phase == .connecting { return }
       case .idle:
+        // TLS has things of its own to say, such as tickets.
+        if tls != nil, receive() == -1 { continue }
         // The target closed it, or speaks without being asked: neither can be used.
         return closeIdle()
       case .tunnel: return relay()

@@ -3,11 +3,12 @@ import GateCore
 import Glibc
 
 let usage = """
-  usage: castle-gate --socket PATH [--state FILE] [--workers N] [--drain SECONDS]
+  usage: castle-gate --socket PATH [--state FILE] [--workers N] [--drain SECONDS] [--nftables on|off]
     --socket   where the control plane connects (Unix socket, made with mode 0600)
     --state    where the last configuration is kept, so that a restarted Gate serves at once
     --workers  event loops (threads), default 2
     --drain    seconds for requests in flight after SIGTERM, default 10
+    --nftables on keeps a table of our own in the kernel's packet filter (needs CAP_NET_ADMIN), default off
 
   """
 
@@ -22,6 +23,7 @@ var stateFile: String?
 var loops = 2
 var drainTime = 10.0
 var channel: Int32 = -1
+var usesNetfilter = false
 let arguments = Array(CommandLine.arguments.dropFirst())
 var passedOn: [String] = []
 
@@ -40,6 +42,9 @@ while index < arguments.count {
   case "--drain":
     guard let number = Double(value), number >= 0, number < 86_400 else { fail(usage, status: 64) }
     drainTime = number
+  case "--nftables":
+    guard value == "on" || value == "off" else { fail(usage, status: 64) }
+    usesNetfilter = value == "on"
   case "--worker":
     guard let number = Int32(value) else { fail(usage, status: 64) }
     channel = number
@@ -55,10 +60,11 @@ do {
   if channel < 0 {
     try GateMaster(arguments: passedOn, socketPath: socketPath, drainTime: drainTime).run()
   } else {
-    let worker = try GateWorker(
-      GateWorkerConfiguration(
-        socketPath: socketPath, stateFile: stateFile, loops: loops, drainTime: drainTime, masterChannel: channel,
-        handlesSignals: true))
+    var configuration = GateWorkerConfiguration(
+      socketPath: socketPath, stateFile: stateFile, loops: loops, drainTime: drainTime, masterChannel: channel,
+      handlesSignals: true)
+    configuration.usesNetfilter = usesNetfilter
+    let worker = try GateWorker(configuration)
     worker.run()
   }
 } catch {

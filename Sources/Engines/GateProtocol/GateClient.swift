@@ -40,6 +40,12 @@ public final class GateClient: Sendable {
     return statistics
   }
 
+  /// The attacks that the Gate remembers, the oldest first.
+  public func attacks() async throws -> [GateAttack] {
+    guard case .attacks(let attacks) = try await core.call(.attacks) else { throw Self.unexpected }
+    return attacks
+  }
+
   /// Health at once and whenever it changes, statistics every second. Ends when the connection does.
   /// A consumer that falls behind loses the oldest events beyond 256.
   public func events() async throws -> AsyncStream<GateEvent> {

@@ -8,14 +8,22 @@ public actor GateController {
     public var loadBalancers: [GateSnapshot.LoadBalancer]
     public var targetGroups: [GateSnapshot.TargetGroup]
     public var endpoints: [GateSnapshot.TCPEndpoint]
+    public var certificates: [GateSnapshot.Certificate]
+    public var trustStores: [GateSnapshot.TrustStore]
+    public var networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer]
 
     public init(
       loadBalancers: [GateSnapshot.LoadBalancer] = [], targetGroups: [GateSnapshot.TargetGroup] = [],
-      endpoints: [GateSnapshot.TCPEndpoint] = []
+      endpoints: [GateSnapshot.TCPEndpoint] = [], certificates: [GateSnapshot.Certificate] = [],
+      trustStores: [GateSnapshot.TrustStore] = [],
+      networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer] = []
     ) {
       self.loadBalancers = loadBalancers
       self.targetGroups = targetGroups
       self.endpoints = endpoints
+      self.certificates = certificates
+      self.trustStores = trustStores
+      self.networkLoadBalancers = networkLoadBalancers
     }
   }
 
@@ -61,6 +69,9 @@ public actor GateController {
 
   /// The health of every target.
   public func health() async throws -> [GateTargetHealth] { try await connected().health() }
+
+  /// The attacks that the Gate remembers, the oldest first.
+  public func attacks() async throws -> [GateAttack] { try await connected().attacks() }
 
   public func statistics() async throws -> GateStatistics { try await connected().statistics() }
 
@@ -139,6 +150,11 @@ public actor GateController {
       snapshot.loadBalancers += part.loadBalancers
       snapshot.targetGroups += part.targetGroups
       snapshot.endpoints += part.endpoints
+      if !part.certificates.isEmpty { snapshot.certificates = (snapshot.certificates ?? []) + part.certificates }
+      if !part.networkLoadBalancers.isEmpty {
+        snapshot.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []) + part.networkLoadBalancers
+      }
+      if !part.trustStores.isEmpty { snapshot.trustStores = (snapshot.trustStores ?? []) + part.trustStores }
     }
     return snapshot
   }

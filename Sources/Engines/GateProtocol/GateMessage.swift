@@ -7,7 +7,10 @@ public enum GateRequest: Codable, Sendable {
   case status
   case health
   case statistics
-  /// From now on push `GateEvent`s over this connection: all health at once, then changes; statistics every second.
+  /// The attacks of the last time, the oldest first.
+  case attacks
+  /// From now on push `GateEvent`s over this connection: all health at once, then changes; statistics every second;
+  /// all attacks that are remembered, then what becomes of them.
   case subscribe
 }
 
@@ -32,6 +35,7 @@ public enum GateReply: Codable, Sendable {
   case status(GateStatus)
   case health([GateTargetHealth])
   case statistics(GateStatistics)
+  case attacks([GateAttack])
   case subscribed
   case failed(GateError)
 }
@@ -42,6 +46,8 @@ public enum GateEvent: Codable, Sendable {
   case health([GateTargetHealth])
   /// Every second.
   case statistics(GateStatistics)
+  /// An attack began, goes on or ended.
+  case attack(GateAttack)
   /// Another snapshot was applied, by whomever.
   case applied(GateStatus)
 }

@@ -17,10 +17,15 @@ extension GateSnapshot {
     public var deregistrationDelay: Double
     /// Seconds during which a target that became healthy is given a growing share; 0 for none.
     public var slowStart: Double
+    /// nil is `.http`.
+    public var transport: TargetTransport?
+    /// For network load balancers; nil is as AWS has it by default.
+    public var flow: FlowAttributes?
 
     public init(
       id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),
-      algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0
+      algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0,
+      transport: TargetTransport? = nil, flow: FlowAttributes? = nil
     ) {
       self.id = id
       self.targets = targets
@@ -28,6 +33,8 @@ extension GateSnapshot {
       self.algorithm = algorithm
       self.deregistrationDelay = deregistrationDelay
       self.slowStart = slowStart
+      self.transport = transport
+      self.flow = flow
     }
   }
 
@@ -51,6 +58,8 @@ extension GateSnapshot {
   public struct HealthCheck: Codable, Sendable, Equatable {
     public enum Probe: String, Codable, Sendable {
       case http, tcp
+      /// HTTP over TLS; the target's certificate is not verified.
+      case https
       /// No probing: every registered target counts as healthy.
       case none
     }

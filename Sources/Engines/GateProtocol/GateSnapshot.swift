@@ -7,15 +7,24 @@ public struct GateSnapshot: Codable, Sendable, Equatable {
   public var loadBalancers: [LoadBalancer]
   public var targetGroups: [TargetGroup]
   public var endpoints: [TCPEndpoint]
+  /// What listeners with TLS name. nil is none: a snapshot stored by an older Gate has none.
+  public var certificates: [Certificate]?
+  public var trustStores: [TrustStore]?
+  /// nil is none, as above.
+  public var networkLoadBalancers: [NetworkLoadBalancer]?
 
   public init(
     version: UInt64, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],
-    endpoints: [TCPEndpoint] = []
+    endpoints: [TCPEndpoint] = [], certificates: [Certificate]? = nil, trustStores: [TrustStore]? = nil,
+    networkLoadBalancers: [NetworkLoadBalancer]? = nil
   ) {
     self.version = version
     self.loadBalancers = loadBalancers
     self.targetGroups = targetGroups
     self.endpoints = endpoints
+    self.certificates = certificates
+    self.trustStores = trustStores
+    self.networkLoadBalancers = networkLoadBalancers
   }
 }
 
@@ -28,12 +37,17 @@ extension GateSnapshot {
     public var address: String
     public var listeners: [Listener]
     public var attributes: Attributes
+    /// Limits for its clients; nil for the defaults.
+    public var shield: Shield?
 
-    public init(id: String, address: String, listeners: [Listener], attributes: Attributes = Attributes()) {
+    public init(
+      id: String, address: String, listeners: [Listener], attributes: Attributes = Attributes(), shield: Shield? = nil
+    ) {
       self.id = id
       self.address = address
       self.listeners = listeners
       self.attributes = attributes
+      self.shield = shield
     }
   }
 
@@ -51,16 +65,19 @@ extension GateSnapshot {
     public var forwardedForMode: ForwardedForMode
     /// Pass the client's Host untouched; otherwise a listener port other than 80 and 443 is added when it is missing.
     public var preserveHostHeader: Bool
+    /// `X-Amzn-Tls-Version` and `X-Amzn-Tls-Cipher-Suite` (`routing.http.x_amzn_tls_version_and_cipher_suite.enabled`).
+    public var tlsHeaders: Bool?
 
     public init(
       idleTimeout: Double = 60, clientKeepAlive: Double = 3600, dropInvalidHeaderFields: Bool = false,
-      forwardedForMode: ForwardedForMode = .append, preserveHostHeader: Bool = false
+      forwardedForMode: ForwardedForMode = .append, preserveHostHeader: Bool = false, tlsHeaders: Bool? = nil
     ) {
       self.idleTimeout = idleTimeout
       self.clientKeepAlive = clientKeepAlive
       self.dropInvalidHeaderFields = dropInvalidHeaderFields
       self.forwardedForMode = forwardedForMode
       self.preserveHostHeader = preserveHostHeader
+      self.tlsHeaders = tlsHeaders
     }
   }
 
@@ -72,18 +89,21 @@ extension GateSnapshot {
     public var id: String
     /// The wanted port. 0 lets the system pick; a port that is refused (privileged, taken) falls back to a picked one.
     public var port: UInt16
-    /// `.https` is declared for what comes next; today such a listener is reported as failed in the status.
     public var transport: Transport
+    /// Wanted when the transport is `.https`.
+    public var tls: ListenerTLS?
     public var rules: [Rule]
     /// What is done when no rule matches.
     public var defaultAction: Action
 
     public init(
-      id: String, port: UInt16, transport: Transport = .http, rules: [Rule] = [], defaultAction: Action
+      id: String, port: UInt16, transport: Transport = .http, tls: ListenerTLS? = nil, rules: [Rule] = [],
+      defaultAction: Action
     ) {
       self.id = id
       self.port = port
       self.transport = transport
+      self.tls = tls
       self.rules = rules
       self.defaultAction = defaultAction
     }

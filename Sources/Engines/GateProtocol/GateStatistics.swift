@@ -10,6 +10,7 @@ public struct GateStatistics: Codable, Sendable, Equatable {
   public var targetGroups: [TargetGroup]
   public var targets: [Target]
   public var endpoints: [Endpoint]
+  public var networkLoadBalancers: [NetworkLoadBalancer] = []
 
   public init(
     time: Double, workerStartedAt: Double, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],
@@ -46,6 +47,8 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var activeConnections: Int = 0
     public var requestBytes: UInt64 = 0
     public var responseBytes: UInt64 = 0
+    /// Handshakes that clients did not complete (`ClientTLSNegotiationErrorCount`).
+    public var clientTLSErrors: UInt64 = 0
     /// Bytes of requests and responses with their heads (`ProcessedBytes`).
     public var processedBytes: UInt64 { requestBytes + responseBytes }
 
@@ -58,6 +61,8 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var target = Codes()
     /// Connections to targets that could not be made (`TargetConnectionErrorCount`).
     public var connectionErrors: UInt64 = 0
+    /// Handshakes that targets did not complete (`TargetTLSNegotiationErrorCount`).
+    public var targetTLSErrors: UInt64 = 0
     public var activeRequests: Int = 0
     /// Seconds from the request leaving the Gate to the head of the answer (`TargetResponseTime`).
     public var latency = GateHistogram()

@@ -10,12 +10,19 @@ public enum ACM {
   public static var addTagsToCertificate: APIOperation<AddTagsToCertificateRequest, Empty> { APIOperation(model, "AddTagsToCertificate") }
   public static var deleteCertificate: APIOperation<DeleteCertificateRequest, Empty> { APIOperation(model, "DeleteCertificate") }
   public static var describeCertificate: APIOperation<DescribeCertificateRequest, DescribeCertificateResponse> { APIOperation(model, "DescribeCertificate") }
+  public static var exportCertificate: APIOperation<ExportCertificateRequest, ExportCertificateResponse> { APIOperation(model, "ExportCertificate") }
+  public static var getAccountConfiguration: APIOperation<Empty, GetAccountConfigurationResponse> { APIOperation(model, "GetAccountConfiguration") }
   public static var getCertificate: APIOperation<GetCertificateRequest, GetCertificateResponse> { APIOperation(model, "GetCertificate") }
   public static var importCertificate: APIOperation<ImportCertificateRequest, ImportCertificateResponse> { APIOperation(model, "ImportCertificate") }
   public static var listCertificates: APIOperation<ListCertificatesRequest, ListCertificatesResponse> { APIOperation(model, "ListCertificates") }
   public static var listTagsForCertificate: APIOperation<ListTagsForCertificateRequest, ListTagsForCertificateResponse> { APIOperation(model, "ListTagsForCertificate") }
+  public static var putAccountConfiguration: APIOperation<PutAccountConfigurationRequest, Empty> { APIOperation(model, "PutAccountConfiguration") }
   public static var removeTagsFromCertificate: APIOperation<RemoveTagsFromCertificateRequest, Empty> { APIOperation(model, "RemoveTagsFromCertificate") }
+  public static var renewCertificate: APIOperation<RenewCertificateRequest, Empty> { APIOperation(model, "RenewCertificate") }
   public static var requestCertificate: APIOperation<RequestCertificateRequest, RequestCertificateResponse> { APIOperation(model, "RequestCertificate") }
+  public static var resendValidationEmail: APIOperation<ResendValidationEmailRequest, Empty> { APIOperation(model, "ResendValidationEmail") }
+  public static var revokeCertificate: APIOperation<RevokeCertificateRequest, RevokeCertificateResponse> { APIOperation(model, "RevokeCertificate") }
+  public static var updateCertificateOptions: APIOperation<UpdateCertificateOptionsRequest, Empty> { APIOperation(model, "UpdateCertificateOptions") }
 }
 
 private let modelText: StaticString = #"""
@@ -24,12 +31,19 @@ known AddTagsToCertificate DeleteCertificate DescribeCertificate ExportCertifica
 op AddTagsToCertificate POST / AddTagsToCertificateRequest - errors=InvalidParameterException,TagPolicyException,TooManyTagsException,InvalidArnException,ThrottlingException,InvalidTagException,ResourceNotFoundException
 op DeleteCertificate POST / DeleteCertificateRequest - errors=ResourceInUseException,InvalidArnException,ThrottlingException,ConflictException,AccessDeniedException,ResourceNotFoundException
 op DescribeCertificate POST / DescribeCertificateRequest DescribeCertificateResponse errors=InvalidArnException,ResourceNotFoundException
+op ExportCertificate POST / ExportCertificateRequest ExportCertificateResponse errors=InvalidArnException,ThrottlingException,RequestInProgressException,ResourceNotFoundException
+op GetAccountConfiguration POST / - GetAccountConfigurationResponse errors=ThrottlingException,AccessDeniedException
 op GetCertificate POST / GetCertificateRequest GetCertificateResponse errors=InvalidArnException,RequestInProgressException,ResourceNotFoundException
 op ImportCertificate POST / ImportCertificateRequest ImportCertificateResponse errors=InvalidParameterException,TagPolicyException,TooManyTagsException,InvalidArnException,InvalidTagException,ConflictException,LimitExceededException,ResourceNotFoundException
 op ListCertificates POST / ListCertificatesRequest ListCertificatesResponse errors=ValidationException,InvalidArgsException
 op ListTagsForCertificate POST / ListTagsForCertificateRequest ListTagsForCertificateResponse errors=InvalidArnException,ResourceNotFoundException
+op PutAccountConfiguration POST / PutAccountConfigurationRequest - errors=ValidationException,ThrottlingException,ConflictException,AccessDeniedException
 op RemoveTagsFromCertificate POST / RemoveTagsFromCertificateRequest - errors=InvalidParameterException,TagPolicyException,InvalidArnException,ThrottlingException,InvalidTagException,ResourceNotFoundException
+op RenewCertificate POST / RenewCertificateRequest - errors=InvalidArnException,RequestInProgressException,ResourceNotFoundException
 op RequestCertificate POST / RequestCertificateRequest RequestCertificateResponse errors=InvalidParameterException,TagPolicyException,TooManyTagsException,InvalidArnException,InvalidTagException,InvalidDomainValidationOptionsException,LimitExceededException
+op ResendValidationEmail POST / ResendValidationEmailRequest - errors=InvalidArnException,InvalidDomainValidationOptionsException,InvalidStateException,ResourceNotFoundException
+op RevokeCertificate POST / RevokeCertificateRequest RevokeCertificateResponse errors=ResourceInUseException,InvalidArnException,ThrottlingException,ConflictException,AccessDeniedException,ResourceNotFoundException
+op UpdateCertificateOptions POST / UpdateCertificateOptionsRequest - errors=InvalidArnException,LimitExceededException,InvalidStateException,ResourceNotFoundException
 struct AddTagsToCertificateRequest
 m CertificateArn Arn !
 m Tags TagList !
@@ -119,6 +133,15 @@ struct DomainValidationOption
 m DomainName DomainNameString !
 m ValidationDomain DomainNameString !
 list DomainValidationOptionList DomainValidationOption min=1 max=100
+struct ExpiryEventsConfiguration
+m DaysBeforeExpiry PositiveInteger
+struct ExportCertificateRequest
+m CertificateArn Arn !
+m Passphrase PassphraseBlob !
+struct ExportCertificateResponse
+m Certificate CertificateBody
+m CertificateChain CertificateChain
+m PrivateKey PrivateKey
 struct ExtendedKeyUsage
 m Name ExtendedKeyUsageName
 m OID String
@@ -133,6 +156,8 @@ m extendedKeyUsage ExtendedKeyUsageFilterList
 m keyTypes KeyAlgorithmList
 m keyUsage KeyUsageFilterList
 m managedBy CertificateManagedBy
+struct GetAccountConfigurationResponse
+m ExpiryEvents ExpiryEventsConfiguration
 struct GetCertificateRequest
 m CertificateArn Arn !
 struct GetCertificateResponse
@@ -176,12 +201,20 @@ m Tags TagList
 int MaxItems min=1 max=1000
 str NextToken min=1 max=10000 pat=[\u0009\u000A\u000D\u0020-\u00FF]*
 bool NullableBoolean
+blob PassphraseBlob min=4 max=128 sensitive
 str PcaArn min=20 max=2048 pat=arn:[\w+=/,.@-]+:acm-pca:[\w+=/,.@-]*:[0-9]+:[\w+=,.@-]+(/[\w+=,.@-]+)*
+int PositiveInteger min=1
+str PrivateKey min=1 max=524288 sensitive pat=-{5}BEGIN PRIVATE KEY-{5}\u000D?\u000A([A-Za-z0-9/+]{64}\u000D?\u000A)*[A-Za-z0-9/+]{1,64}={0,2}\u000D?\u000A-{5}END PRIVATE KEY-{5}(\u000D?\u000A)?
 blob PrivateKeyBlob min=1 max=5120 sensitive
+struct PutAccountConfigurationRequest
+m ExpiryEvents ExpiryEventsConfiguration
+m IdempotencyToken IdempotencyToken !
 str RecordType enum=CNAME
 struct RemoveTagsFromCertificateRequest
 m CertificateArn Arn !
 m Tags TagList !
+struct RenewCertificateRequest
+m CertificateArn Arn !
 str RenewalEligibility enum=ELIGIBLE|INELIGIBLE
 str RenewalStatus enum=PENDING_AUTO_RENEWAL|PENDING_VALIDATION|SUCCESS|FAILED
 struct RenewalSummary
@@ -202,11 +235,20 @@ m Tags TagList
 m ValidationMethod ValidationMethod
 struct RequestCertificateResponse
 m CertificateArn Arn
+struct ResendValidationEmailRequest
+m CertificateArn Arn !
+m Domain DomainNameString !
+m ValidationDomain DomainNameString !
 struct ResourceRecord
 m Name String !
 m Type RecordType !
 m Value String !
 str RevocationReason enum=UNSPECIFIED|KEY_COMPROMISE|CA_COMPROMISE|AFFILIATION_CHANGED|SUPERCEDED|SUPERSEDED|CESSATION_OF_OPERATION|CERTIFICATE_HOLD|REMOVE_FROM_CRL|PRIVILEGE_WITHDRAWN|A_A_COMPROMISE
+struct RevokeCertificateRequest
+m CertificateArn Arn !
+m RevocationReason RevocationReason !
+struct RevokeCertificateResponse
+m CertificateArn Arn
 str SortBy enum=CREATED_AT
 str SortOrder enum=ASCENDING|DESCENDING
 str String
@@ -217,6 +259,9 @@ m Value TagValue
 str TagKey min=1 max=128 pat=[\p{L}\p{Z}\p{N}_.:\/=+\-@]*
 list TagList Tag min=1 max=50
 str TagValue min=0 max=256 pat=[\p{L}\p{Z}\p{N}_.:\/=+\-@]*
+struct UpdateCertificateOptionsRequest
+m CertificateArn Arn !
+m Options CertificateOptions !
 list ValidationEmailList String
 str ValidationMethod enum=EMAIL|DNS|HTTP
 struct AccessDeniedException code=AccessDeniedException status=400 msg=Message
@@ -225,6 +270,7 @@ struct InvalidArgsException code=InvalidArgsException status=400
 struct InvalidArnException code=InvalidArnException status=400
 struct InvalidDomainValidationOptionsException code=InvalidDomainValidationOptionsException status=400
 struct InvalidParameterException code=InvalidParameterException status=400
+struct InvalidStateException code=InvalidStateException status=400
 struct InvalidTagException code=InvalidTagException status=400
 struct LimitExceededException code=LimitExceededException status=400
 struct RequestInProgressException code=RequestInProgressException status=400

@@ -9,14 +9,18 @@ public enum ELBv2 {
   public static let model = ServiceModel(modelText)
   public static var addListenerCertificates: APIOperation<AddListenerCertificatesInput, AddListenerCertificatesOutput> { APIOperation(model, "AddListenerCertificates") }
   public static var addTags: APIOperation<AddTagsInput, AddTagsOutput> { APIOperation(model, "AddTags") }
+  public static var addTrustStoreRevocations: APIOperation<AddTrustStoreRevocationsInput, AddTrustStoreRevocationsOutput> { APIOperation(model, "AddTrustStoreRevocations") }
   public static var createListener: APIOperation<CreateListenerInput, CreateListenerOutput> { APIOperation(model, "CreateListener") }
   public static var createLoadBalancer: APIOperation<CreateLoadBalancerInput, CreateLoadBalancerOutput> { APIOperation(model, "CreateLoadBalancer") }
   public static var createRule: APIOperation<CreateRuleInput, CreateRuleOutput> { APIOperation(model, "CreateRule") }
   public static var createTargetGroup: APIOperation<CreateTargetGroupInput, CreateTargetGroupOutput> { APIOperation(model, "CreateTargetGroup") }
+  public static var createTrustStore: APIOperation<CreateTrustStoreInput, CreateTrustStoreOutput> { APIOperation(model, "CreateTrustStore") }
   public static var deleteListener: APIOperation<DeleteListenerInput, DeleteListenerOutput> { APIOperation(model, "DeleteListener") }
   public static var deleteLoadBalancer: APIOperation<DeleteLoadBalancerInput, DeleteLoadBalancerOutput> { APIOperation(model, "DeleteLoadBalancer") }
   public static var deleteRule: APIOperation<DeleteRuleInput, DeleteRuleOutput> { APIOperation(model, "DeleteRule") }
+  public static var deleteSharedTrustStoreAssociation: APIOperation<DeleteSharedTrustStoreAssociationInput, DeleteSharedTrustStoreAssociationOutput> { APIOperation(model, "DeleteSharedTrustStoreAssociation") }
   public static var deleteTargetGroup: APIOperation<DeleteTargetGroupInput, DeleteTargetGroupOutput> { APIOperation(model, "DeleteTargetGroup") }
+  public static var deleteTrustStore: APIOperation<DeleteTrustStoreInput, DeleteTrustStoreOutput> { APIOperation(model, "DeleteTrustStore") }
   public static var deregisterTargets: APIOperation<DeregisterTargetsInput, DeregisterTargetsOutput> { APIOperation(model, "DeregisterTargets") }
   public static var describeAccountLimits: APIOperation<DescribeAccountLimitsInput, DescribeAccountLimitsOutput> { APIOperation(model, "DescribeAccountLimits") }
   public static var describeCapacityReservation: APIOperation<DescribeCapacityReservationInput, DescribeCapacityReservationOutput> { APIOperation(model, "DescribeCapacityReservation") }
@@ -31,15 +35,25 @@ public enum ELBv2 {
   public static var describeTargetGroupAttributes: APIOperation<DescribeTargetGroupAttributesInput, DescribeTargetGroupAttributesOutput> { APIOperation(model, "DescribeTargetGroupAttributes") }
   public static var describeTargetGroups: APIOperation<DescribeTargetGroupsInput, DescribeTargetGroupsOutput> { APIOperation(model, "DescribeTargetGroups") }
   public static var describeTargetHealth: APIOperation<DescribeTargetHealthInput, DescribeTargetHealthOutput> { APIOperation(model, "DescribeTargetHealth") }
+  public static var describeTrustStoreAssociations: APIOperation<DescribeTrustStoreAssociationsInput, DescribeTrustStoreAssociationsOutput> { APIOperation(model, "DescribeTrustStoreAssociations") }
+  public static var describeTrustStoreRevocations: APIOperation<DescribeTrustStoreRevocationsInput, DescribeTrustStoreRevocationsOutput> { APIOperation(model, "DescribeTrustStoreRevocations") }
+  public static var describeTrustStores: APIOperation<DescribeTrustStoresInput, DescribeTrustStoresOutput> { APIOperation(model, "DescribeTrustStores") }
+  public static var getResourcePolicy: APIOperation<GetResourcePolicyInput, GetResourcePolicyOutput> { APIOperation(model, "GetResourcePolicy") }
+  public static var getTrustStoreCaCertificatesBundle: APIOperation<GetTrustStoreCaCertificatesBundleInput, GetTrustStoreCaCertificatesBundleOutput> { APIOperation(model, "GetTrustStoreCaCertificatesBundle") }
+  public static var getTrustStoreRevocationContent: APIOperation<GetTrustStoreRevocationContentInput, GetTrustStoreRevocationContentOutput> { APIOperation(model, "GetTrustStoreRevocationContent") }
+  public static var modifyCapacityReservation: APIOperation<ModifyCapacityReservationInput, ModifyCapacityReservationOutput> { APIOperation(model, "ModifyCapacityReservation") }
+  public static var modifyIpPools: APIOperation<ModifyIpPoolsInput, ModifyIpPoolsOutput> { APIOperation(model, "ModifyIpPools") }
   public static var modifyListener: APIOperation<ModifyListenerInput, ModifyListenerOutput> { APIOperation(model, "ModifyListener") }
   public static var modifyListenerAttributes: APIOperation<ModifyListenerAttributesInput, ModifyListenerAttributesOutput> { APIOperation(model, "ModifyListenerAttributes") }
   public static var modifyLoadBalancerAttributes: APIOperation<ModifyLoadBalancerAttributesInput, ModifyLoadBalancerAttributesOutput> { APIOperation(model, "ModifyLoadBalancerAttributes") }
   public static var modifyRule: APIOperation<ModifyRuleInput, ModifyRuleOutput> { APIOperation(model, "ModifyRule") }
   public static var modifyTargetGroup: APIOperation<ModifyTargetGroupInput, ModifyTargetGroupOutput> { APIOperation(model, "ModifyTargetGroup") }
   public static var modifyTargetGroupAttributes: APIOperation<ModifyTargetGroupAttributesInput, ModifyTargetGroupAttributesOutput> { APIOperation(model, "ModifyTargetGroupAttributes") }
+  public static var modifyTrustStore: APIOperation<ModifyTrustStoreInput, ModifyTrustStoreOutput> { APIOperation(model, "ModifyTrustStore") }
   public static var registerTargets: APIOperation<RegisterTargetsInput, RegisterTargetsOutput> { APIOperation(model, "RegisterTargets") }
   public static var removeListenerCertificates: APIOperation<RemoveListenerCertificatesInput, RemoveListenerCertificatesOutput> { APIOperation(model, "RemoveListenerCertificates") }
   public static var removeTags: APIOperation<RemoveTagsInput, RemoveTagsOutput> { APIOperation(model, "RemoveTags") }
+  public static var removeTrustStoreRevocations: APIOperation<RemoveTrustStoreRevocationsInput, RemoveTrustStoreRevocationsOutput> { APIOperation(model, "RemoveTrustStoreRevocations") }
   public static var setIpAddressType: APIOperation<SetIpAddressTypeInput, SetIpAddressTypeOutput> { APIOperation(model, "SetIpAddressType") }
   public static var setRulePriorities: APIOperation<SetRulePrioritiesInput, SetRulePrioritiesOutput> { APIOperation(model, "SetRulePriorities") }
   public static var setSecurityGroups: APIOperation<SetSecurityGroupsInput, SetSecurityGroupsOutput> { APIOperation(model, "SetSecurityGroups") }
@@ -51,14 +65,18 @@ service elasticloadbalancing id=Elastic%20Load%20Balancing%20v2 endpoint=elastic
 known AddListenerCertificates AddTags AddTrustStoreRevocations CreateListener CreateLoadBalancer CreateRule CreateTargetGroup CreateTrustStore DeleteListener DeleteLoadBalancer DeleteRule DeleteSharedTrustStoreAssociation DeleteTargetGroup DeleteTrustStore DeregisterTargets DescribeAccountLimits DescribeCapacityReservation DescribeListenerAttributes DescribeListenerCertificates DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules DescribeSSLPolicies DescribeTags DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth DescribeTrustStoreAssociations DescribeTrustStoreRevocations DescribeTrustStores GetResourcePolicy GetTrustStoreCaCertificatesBundle GetTrustStoreRevocationContent ModifyCapacityReservation ModifyIpPools ModifyListener ModifyListenerAttributes ModifyLoadBalancerAttributes ModifyRule ModifyTargetGroup ModifyTargetGroupAttributes ModifyTrustStore RegisterTargets RemoveListenerCertificates RemoveTags RemoveTrustStoreRevocations SetIpAddressType SetRulePriorities SetSecurityGroups SetSubnets
 op AddListenerCertificates POST / AddListenerCertificatesInput AddListenerCertificatesOutput wrapper=AddListenerCertificatesResult errors=ListenerNotFoundException,TooManyCertificatesException,CertificateNotFoundException
 op AddTags POST / AddTagsInput AddTagsOutput wrapper=AddTagsResult errors=DuplicateTagKeysException,TooManyTagsException,LoadBalancerNotFoundException,TargetGroupNotFoundException,ListenerNotFoundException,RuleNotFoundException,TrustStoreNotFoundException
+op AddTrustStoreRevocations POST / AddTrustStoreRevocationsInput AddTrustStoreRevocationsOutput wrapper=AddTrustStoreRevocationsResult errors=TrustStoreNotFoundException,InvalidRevocationContentException,TooManyTrustStoreRevocationEntriesException,RevocationContentNotFoundException
 op CreateListener POST / CreateListenerInput CreateListenerOutput wrapper=CreateListenerResult errors=DuplicateListenerException,TooManyListenersException,TooManyCertificatesException,LoadBalancerNotFoundException,TargetGroupNotFoundException,TargetGroupAssociationLimitException,InvalidConfigurationRequestException,IncompatibleProtocolsException,SSLPolicyNotFoundException,CertificateNotFoundException,UnsupportedProtocolException,TooManyRegistrationsForTargetIdException,TooManyTargetsException,TooManyActionsException,InvalidLoadBalancerActionException,TooManyUniqueTargetGroupsPerLoadBalancerException,ALPNPolicyNotSupportedException,TooManyTagsException,TrustStoreNotFoundException,TrustStoreNotReadyException
 op CreateLoadBalancer POST / CreateLoadBalancerInput CreateLoadBalancerOutput wrapper=CreateLoadBalancerResult errors=DuplicateLoadBalancerNameException,TooManyLoadBalancersException,InvalidConfigurationRequestException,SubnetNotFoundException,InvalidSubnetException,InvalidSecurityGroupException,InvalidSchemeException,TooManyTagsException,DuplicateTagKeysException,ResourceInUseException,AllocationIdNotFoundException,AvailabilityZoneNotSupportedException,OperationNotPermittedException
 op CreateRule POST / CreateRuleInput CreateRuleOutput wrapper=CreateRuleResult errors=PriorityInUseException,TooManyTargetGroupsException,TooManyRulesException,TargetGroupAssociationLimitException,IncompatibleProtocolsException,ListenerNotFoundException,TargetGroupNotFoundException,InvalidConfigurationRequestException,TooManyRegistrationsForTargetIdException,TooManyTargetsException,UnsupportedProtocolException,TooManyActionsException,InvalidLoadBalancerActionException,TooManyUniqueTargetGroupsPerLoadBalancerException,TooManyTagsException
 op CreateTargetGroup POST / CreateTargetGroupInput CreateTargetGroupOutput wrapper=CreateTargetGroupResult errors=DuplicateTargetGroupNameException,TooManyTargetGroupsException,InvalidConfigurationRequestException,TooManyTagsException
+op CreateTrustStore POST / CreateTrustStoreInput CreateTrustStoreOutput wrapper=CreateTrustStoreResult errors=DuplicateTrustStoreNameException,TooManyTrustStoresException,InvalidCaCertificatesBundleException,CaCertificatesBundleNotFoundException,TooManyTagsException,DuplicateTagKeysException
 op DeleteListener POST / DeleteListenerInput DeleteListenerOutput wrapper=DeleteListenerResult errors=ListenerNotFoundException,ResourceInUseException
 op DeleteLoadBalancer POST / DeleteLoadBalancerInput DeleteLoadBalancerOutput wrapper=DeleteLoadBalancerResult errors=LoadBalancerNotFoundException,OperationNotPermittedException,ResourceInUseException
 op DeleteRule POST / DeleteRuleInput DeleteRuleOutput wrapper=DeleteRuleResult errors=RuleNotFoundException,OperationNotPermittedException
+op DeleteSharedTrustStoreAssociation POST / DeleteSharedTrustStoreAssociationInput DeleteSharedTrustStoreAssociationOutput wrapper=DeleteSharedTrustStoreAssociationResult errors=TrustStoreNotFoundException,DeleteAssociationSameAccountException,TrustStoreAssociationNotFoundException
 op DeleteTargetGroup POST / DeleteTargetGroupInput DeleteTargetGroupOutput wrapper=DeleteTargetGroupResult errors=ResourceInUseException
+op DeleteTrustStore POST / DeleteTrustStoreInput DeleteTrustStoreOutput wrapper=DeleteTrustStoreResult errors=TrustStoreNotFoundException,TrustStoreInUseException
 op DeregisterTargets POST / DeregisterTargetsInput DeregisterTargetsOutput wrapper=DeregisterTargetsResult errors=TargetGroupNotFoundException,InvalidTargetException
 op DescribeAccountLimits POST / DescribeAccountLimitsInput DescribeAccountLimitsOutput wrapper=DescribeAccountLimitsResult
 op DescribeCapacityReservation POST / DescribeCapacityReservationInput DescribeCapacityReservationOutput wrapper=DescribeCapacityReservationResult errors=LoadBalancerNotFoundException
@@ -73,15 +91,25 @@ op DescribeTags POST / DescribeTagsInput DescribeTagsOutput wrapper=DescribeTags
 op DescribeTargetGroupAttributes POST / DescribeTargetGroupAttributesInput DescribeTargetGroupAttributesOutput wrapper=DescribeTargetGroupAttributesResult errors=TargetGroupNotFoundException
 op DescribeTargetGroups POST / DescribeTargetGroupsInput DescribeTargetGroupsOutput wrapper=DescribeTargetGroupsResult errors=LoadBalancerNotFoundException,TargetGroupNotFoundException
 op DescribeTargetHealth POST / DescribeTargetHealthInput DescribeTargetHealthOutput wrapper=DescribeTargetHealthResult errors=InvalidTargetException,TargetGroupNotFoundException,HealthUnavailableException
+op DescribeTrustStoreAssociations POST / DescribeTrustStoreAssociationsInput DescribeTrustStoreAssociationsOutput wrapper=DescribeTrustStoreAssociationsResult errors=TrustStoreNotFoundException
+op DescribeTrustStoreRevocations POST / DescribeTrustStoreRevocationsInput DescribeTrustStoreRevocationsOutput wrapper=DescribeTrustStoreRevocationsResult errors=TrustStoreNotFoundException,RevocationIdNotFoundException
+op DescribeTrustStores POST / DescribeTrustStoresInput DescribeTrustStoresOutput wrapper=DescribeTrustStoresResult errors=TrustStoreNotFoundException
+op GetResourcePolicy POST / GetResourcePolicyInput GetResourcePolicyOutput wrapper=GetResourcePolicyResult errors=ResourceNotFoundException
+op GetTrustStoreCaCertificatesBundle POST / GetTrustStoreCaCertificatesBundleInput GetTrustStoreCaCertificatesBundleOutput wrapper=GetTrustStoreCaCertificatesBundleResult errors=TrustStoreNotFoundException
+op GetTrustStoreRevocationContent POST / GetTrustStoreRevocationContentInput GetTrustStoreRevocationContentOutput wrapper=GetTrustStoreRevocationContentResult errors=TrustStoreNotFoundException,RevocationIdNotFoundException
+op ModifyCapacityReservation POST / ModifyCapacityReservationInput ModifyCapacityReservationOutput wrapper=ModifyCapacityReservationResult errors=LoadBalancerNotFoundException,InvalidConfigurationRequestException,CapacityUnitsLimitExceededException,CapacityReservationPendingException,InsufficientCapacityException,CapacityDecreaseRequestsLimitExceededException,PriorRequestNotCompleteException,OperationNotPermittedException
+op ModifyIpPools POST / ModifyIpPoolsInput ModifyIpPoolsOutput wrapper=ModifyIpPoolsResult errors=LoadBalancerNotFoundException
 op ModifyListener POST / ModifyListenerInput ModifyListenerOutput wrapper=ModifyListenerResult errors=DuplicateListenerException,TooManyListenersException,TooManyCertificatesException,ListenerNotFoundException,TargetGroupNotFoundException,TargetGroupAssociationLimitException,IncompatibleProtocolsException,SSLPolicyNotFoundException,CertificateNotFoundException,InvalidConfigurationRequestException,UnsupportedProtocolException,TooManyRegistrationsForTargetIdException,TooManyTargetsException,TooManyActionsException,InvalidLoadBalancerActionException,TooManyUniqueTargetGroupsPerLoadBalancerException,ALPNPolicyNotSupportedException,TrustStoreNotFoundException,TrustStoreNotReadyException
 op ModifyListenerAttributes POST / ModifyListenerAttributesInput ModifyListenerAttributesOutput wrapper=ModifyListenerAttributesResult errors=ListenerNotFoundException,InvalidConfigurationRequestException
 op ModifyLoadBalancerAttributes POST / ModifyLoadBalancerAttributesInput ModifyLoadBalancerAttributesOutput wrapper=ModifyLoadBalancerAttributesResult errors=LoadBalancerNotFoundException,InvalidConfigurationRequestException
 op ModifyRule POST / ModifyRuleInput ModifyRuleOutput wrapper=ModifyRuleResult errors=TargetGroupAssociationLimitException,IncompatibleProtocolsException,RuleNotFoundException,OperationNotPermittedException,TooManyRegistrationsForTargetIdException,TooManyTargetsException,TargetGroupNotFoundException,UnsupportedProtocolException,TooManyActionsException,InvalidLoadBalancerActionException,TooManyUniqueTargetGroupsPerLoadBalancerException
 op ModifyTargetGroup POST / ModifyTargetGroupInput ModifyTargetGroupOutput wrapper=ModifyTargetGroupResult errors=TargetGroupNotFoundException,InvalidConfigurationRequestException
 op ModifyTargetGroupAttributes POST / ModifyTargetGroupAttributesInput ModifyTargetGroupAttributesOutput wrapper=ModifyTargetGroupAttributesResult errors=TargetGroupNotFoundException,InvalidConfigurationRequestException
+op ModifyTrustStore POST / ModifyTrustStoreInput ModifyTrustStoreOutput wrapper=ModifyTrustStoreResult errors=TrustStoreNotFoundException,InvalidCaCertificatesBundleException,CaCertificatesBundleNotFoundException
 op RegisterTargets POST / RegisterTargetsInput RegisterTargetsOutput wrapper=RegisterTargetsResult errors=TargetGroupNotFoundException,TooManyTargetsException,InvalidTargetException,TooManyRegistrationsForTargetIdException
 op RemoveListenerCertificates POST / RemoveListenerCertificatesInput RemoveListenerCertificatesOutput wrapper=RemoveListenerCertificatesResult errors=ListenerNotFoundException,OperationNotPermittedException
 op RemoveTags POST / RemoveTagsInput RemoveTagsOutput wrapper=RemoveTagsResult errors=LoadBalancerNotFoundException,TargetGroupNotFoundException,ListenerNotFoundException,RuleNotFoundException,TooManyTagsException,TrustStoreNotFoundException
+op RemoveTrustStoreRevocations POST / RemoveTrustStoreRevocationsInput RemoveTrustStoreRevocationsOutput wrapper=RemoveTrustStoreRevocationsResult errors=TrustStoreNotFoundException,RevocationIdNotFoundException
 op SetIpAddressType POST / SetIpAddressTypeInput SetIpAddressTypeOutput wrapper=SetIpAddressTypeResult errors=LoadBalancerNotFoundException,InvalidConfigurationRequestException,InvalidSubnetException
 op SetRulePriorities POST / SetRulePrioritiesInput SetRulePrioritiesOutput wrapper=SetRulePrioritiesResult errors=RuleNotFoundException,PriorityInUseException,OperationNotPermittedException
 op SetSecurityGroups POST / SetSecurityGroupsInput SetSecurityGroupsOutput wrapper=SetSecurityGroupsResult errors=LoadBalancerNotFoundException,InvalidConfigurationRequestException,InvalidSecurityGroupException
@@ -108,6 +136,11 @@ struct AddTagsInput
 m ResourceArns ResourceArns !
 m Tags TagList !
 struct AddTagsOutput
+struct AddTrustStoreRevocationsInput
+m RevocationContents RevocationContents
+m TrustStoreArn TrustStoreArn !
+struct AddTrustStoreRevocationsOutput
+m TrustStoreRevocations TrustStoreRevocations
 struct AdministrativeOverride
 m Description Description
 m Reason TargetAdministrativeOverrideReasonEnum
@@ -248,6 +281,14 @@ m UnhealthyThresholdCount HealthCheckThresholdCount
 m VpcId VpcId
 struct CreateTargetGroupOutput
 m TargetGroups TargetGroups
+struct CreateTrustStoreInput
+m CaCertificatesBundleS3Bucket S3Bucket !
+m CaCertificatesBundleS3Key S3Key !
+m CaCertificatesBundleS3ObjectVersion S3ObjectVersion
+m Name TrustStoreName !
+m Tags TagList
+struct CreateTrustStoreOutput
+m TrustStores TrustStores
 ts CreatedTime
 str CustomerOwnedIpv4Pool max=256 pat=^(ipv4pool-coip-)[a-zA-Z0-9]+$
 str DNSName
@@ -262,9 +303,16 @@ struct DeleteLoadBalancerOutput
 struct DeleteRuleInput
 m RuleArn RuleArn !
 struct DeleteRuleOutput
+struct DeleteSharedTrustStoreAssociationInput
+m ResourceArn ResourceArn !
+m TrustStoreArn TrustStoreArn !
+struct DeleteSharedTrustStoreAssociationOutput
 struct DeleteTargetGroupInput
 m TargetGroupArn TargetGroupArn !
 struct DeleteTargetGroupOutput
+struct DeleteTrustStoreInput
+m TrustStoreArn TrustStoreArn !
+struct DeleteTrustStoreOutput
 struct DeregisterTargetsInput
 m TargetGroupArn TargetGroupArn !
 m Targets TargetDescriptions !
@@ -353,6 +401,35 @@ m Targets TargetDescriptions
 str DescribeTargetHealthInputIncludeEnum enum=AnomalyDetection|All
 struct DescribeTargetHealthOutput
 m TargetHealthDescriptions TargetHealthDescriptions
+struct DescribeTrustStoreAssociationsInput
+m Marker Marker
+m PageSize PageSize
+m TrustStoreArn TrustStoreArn !
+struct DescribeTrustStoreAssociationsOutput
+m NextMarker Marker
+m TrustStoreAssociations TrustStoreAssociations
+struct DescribeTrustStoreRevocation
+m NumberOfRevokedEntries NumberOfRevokedEntries
+m RevocationId RevocationId
+m RevocationType RevocationType
+m TrustStoreArn TrustStoreArn
+list DescribeTrustStoreRevocationResponse DescribeTrustStoreRevocation
+struct DescribeTrustStoreRevocationsInput
+m Marker Marker
+m PageSize PageSize
+m RevocationIds RevocationIds
+m TrustStoreArn TrustStoreArn !
+struct DescribeTrustStoreRevocationsOutput
+m NextMarker Marker
+m TrustStoreRevocations DescribeTrustStoreRevocationResponse
+struct DescribeTrustStoresInput
+m Marker Marker
+m Names TrustStoreNames
+m PageSize PageSize
+m TrustStoreArns TrustStoreArns
+struct DescribeTrustStoresOutput
+m NextMarker Marker
+m TrustStores TrustStores
 str Description
 str EnablePrefixForIpv6SourceNatEnum enum=on|off
 str EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic
@@ -367,6 +444,19 @@ str FixedResponseActionStatusCode pat=^(2|4|5)\d\d$
 struct ForwardActionConfig
 m TargetGroupStickinessConfig TargetGroupStickinessConfig
 m TargetGroups TargetGroupList
+struct GetResourcePolicyInput
+m ResourceArn ResourceArn !
+struct GetResourcePolicyOutput
+m Policy Policy
+struct GetTrustStoreCaCertificatesBundleInput
+m TrustStoreArn TrustStoreArn !
+struct GetTrustStoreCaCertificatesBundleOutput
+m Location Location
+struct GetTrustStoreRevocationContentInput
+m RevocationId RevocationId !
+m TrustStoreArn TrustStoreArn !
+struct GetTrustStoreRevocationContentOutput
+m Location Location
 str GrpcCode
 bool HealthCheckEnabled
 int HealthCheckIntervalSeconds min=5 max=300
@@ -475,6 +565,7 @@ m Reason StateReason
 str LoadBalancerStateEnum enum=active|provisioning|active_impaired|failed
 str LoadBalancerTypeEnum enum=application|network|gateway
 list LoadBalancers LoadBalancer
+str Location
 str Marker
 struct Matcher
 m GrpcCode GrpcCode
@@ -484,6 +575,21 @@ struct MinimumLoadBalancerCapacity
 m CapacityUnits CapacityUnits
 str MitigationInEffectEnum enum=yes|no
 str Mode
+struct ModifyCapacityReservationInput
+m LoadBalancerArn LoadBalancerArn !
+m MinimumLoadBalancerCapacity MinimumLoadBalancerCapacity
+m ResetCapacityReservation ResetCapacityReservation
+struct ModifyCapacityReservationOutput
+m CapacityReservationState ZonalCapacityReservationStates
+m DecreaseRequestsRemaining DecreaseRequestsRemaining
+m LastModifiedTime LastModifiedTime
+m MinimumLoadBalancerCapacity MinimumLoadBalancerCapacity
+struct ModifyIpPoolsInput
+m IpamPools IpamPools
+m LoadBalancerArn LoadBalancerArn !
+m RemoveIpamPools RemoveIpamPools
+struct ModifyIpPoolsOutput
+m IpamPools IpamPools
 struct ModifyListenerAttributesInput
 m Attributes ListenerAttributes !
 m ListenerArn ListenerArn !
@@ -531,6 +637,13 @@ m TargetGroupArn TargetGroupArn !
 m UnhealthyThresholdCount HealthCheckThresholdCount
 struct ModifyTargetGroupOutput
 m TargetGroups TargetGroups
+struct ModifyTrustStoreInput
+m CaCertificatesBundleS3Bucket S3Bucket !
+m CaCertificatesBundleS3Key S3Key !
+m CaCertificatesBundleS3ObjectVersion S3ObjectVersion
+m TrustStoreArn TrustStoreArn !
+struct ModifyTrustStoreOutput
+m TrustStores TrustStores
 struct MutualAuthenticationAttributes
 m AdvertiseTrustStoreCaNames AdvertiseTrustStoreCaNamesEnum
 m IgnoreClientCertificateExpiry IgnoreClientCertificateExpiry
@@ -538,12 +651,15 @@ m Mode Mode
 m TrustStoreArn TrustStoreArn
 m TrustStoreAssociationStatus TrustStoreAssociationStatusEnum
 str Name
+int NumberOfCaCertificates
+int NumberOfRevokedEntries
 str OutpostId
 int PageSize min=1 max=400
 str Path min=1 max=1024
 struct PathPatternConditionConfig
 m RegexValues ListOfString
 m Values ListOfString
+str Policy min=1
 int Port min=1 max=65535
 str PrivateIPv4Address
 str ProtocolEnum enum=HTTP|HTTPS|TCP|TLS|UDP|TCP_UDP|GENEVE|QUIC|TCP_QUIC
@@ -572,6 +688,8 @@ struct RegisterTargetsInput
 m TargetGroupArn TargetGroupArn !
 m Targets TargetDescriptions !
 struct RegisterTargetsOutput
+str RemoveIpamPoolEnum enum=ipv4
+list RemoveIpamPools RemoveIpamPoolEnum
 struct RemoveListenerCertificatesInput
 m Certificates CertificateList !
 m ListenerArn ListenerArn !
@@ -580,9 +698,23 @@ struct RemoveTagsInput
 m ResourceArns ResourceArns !
 m TagKeys TagKeys !
 struct RemoveTagsOutput
+struct RemoveTrustStoreRevocationsInput
+m RevocationIds RevocationIds !
+m TrustStoreArn TrustStoreArn !
+struct RemoveTrustStoreRevocationsOutput
+bool ResetCapacityReservation
 bool ResetTransforms
 str ResourceArn
 list ResourceArns ResourceArn
+struct RevocationContent
+m RevocationType RevocationType
+m S3Bucket S3Bucket
+m S3Key S3Key
+m S3ObjectVersion S3ObjectVersion
+list RevocationContents RevocationContent
+int RevocationId
+list RevocationIds RevocationId
+str RevocationType enum=CRL
 struct RewriteConfig
 m Regex StringValue !
 m Replace StringValue !
@@ -618,6 +750,9 @@ m Type TransformTypeEnum !
 m UrlRewriteConfig UrlRewriteConfig
 list RuleTransformList RuleTransform
 list Rules Rule
+str S3Bucket
+str S3Key
+str S3ObjectVersion
 str SecurityGroupId
 list SecurityGroups SecurityGroupId
 struct SetIpAddressTypeInput
@@ -749,9 +884,31 @@ str TargetHealthReasonEnum enum=Elb.RegistrationInProgress|Elb.InitialHealthChec
 str TargetHealthStateEnum enum=initial|healthy|unhealthy|unhealthy.draining|unused|draining|unavailable
 str TargetId
 str TargetTypeEnum enum=instance|ip|lambda|alb
+int TotalRevokedEntries
 str TransformTypeEnum enum=host-header-rewrite|url-rewrite
+struct TrustStore
+m Name TrustStoreName
+m NumberOfCaCertificates NumberOfCaCertificates
+m Status TrustStoreStatus
+m TotalRevokedEntries TotalRevokedEntries
+m TrustStoreArn TrustStoreArn
 str TrustStoreArn
+list TrustStoreArns TrustStoreArn
+struct TrustStoreAssociation
+m ResourceArn TrustStoreAssociationResourceArn
+str TrustStoreAssociationResourceArn
 str TrustStoreAssociationStatusEnum enum=active|removed
+list TrustStoreAssociations TrustStoreAssociation
+str TrustStoreName min=1 max=32 pat=^([a-zA-Z0-9]+-)*[a-zA-Z0-9]+$
+list TrustStoreNames TrustStoreName
+struct TrustStoreRevocation
+m NumberOfRevokedEntries NumberOfRevokedEntries
+m RevocationId RevocationId
+m RevocationType RevocationType
+m TrustStoreArn TrustStoreArn
+list TrustStoreRevocations TrustStoreRevocation
+str TrustStoreStatus enum=ACTIVE|CREATING
+list TrustStores TrustStore
 struct UrlRewriteConfig
 m Rewrites RewriteConfigList
 str VpcId
@@ -764,16 +921,24 @@ str ZoneName
 struct ALPNPolicyNotSupportedException code=ALPNPolicyNotFound status=400
 struct AllocationIdNotFoundException code=AllocationIdNotFound status=400
 struct AvailabilityZoneNotSupportedException code=AvailabilityZoneNotSupported status=400
+struct CaCertificatesBundleNotFoundException code=CaCertificatesBundleNotFound status=400
+struct CapacityDecreaseRequestsLimitExceededException code=CapacityDecreaseRequestLimitExceeded status=400
 struct CapacityReservationPendingException code=CapacityReservationPending status=400
+struct CapacityUnitsLimitExceededException code=CapacityUnitsLimitExceeded status=400
 struct CertificateNotFoundException code=CertificateNotFound status=400
+struct DeleteAssociationSameAccountException code=DeleteAssociationSameAccount status=400
 struct DuplicateListenerException code=DuplicateListener status=400
 struct DuplicateLoadBalancerNameException code=DuplicateLoadBalancerName status=400
 struct DuplicateTagKeysException code=DuplicateTagKeys status=400
 struct DuplicateTargetGroupNameException code=DuplicateTargetGroupName status=400
+struct DuplicateTrustStoreNameException code=DuplicateTrustStoreName status=400
 struct HealthUnavailableException code=HealthUnavailable status=500
 struct IncompatibleProtocolsException code=IncompatibleProtocols status=400
+struct InsufficientCapacityException code=InsufficientCapacity status=500
+struct InvalidCaCertificatesBundleException code=InvalidCaCertificatesBundle status=400
 struct InvalidConfigurationRequestException code=InvalidConfigurationRequest status=400
 struct InvalidLoadBalancerActionException code=InvalidLoadBalancerAction status=400
+struct InvalidRevocationContentException code=InvalidRevocationContent status=400
 struct InvalidSchemeException code=InvalidScheme status=400
 struct InvalidSecurityGroupException code=InvalidSecurityGroup status=400
 struct InvalidSubnetException code=InvalidSubnet status=400
@@ -781,8 +946,12 @@ struct InvalidTargetException code=InvalidTarget status=400
 struct ListenerNotFoundException code=ListenerNotFound status=400
 struct LoadBalancerNotFoundException code=LoadBalancerNotFound status=400
 struct OperationNotPermittedException code=OperationNotPermitted status=400
+struct PriorRequestNotCompleteException code=PriorRequestNotComplete status=429
 struct PriorityInUseException code=PriorityInUse status=400
 struct ResourceInUseException code=ResourceInUse status=400
+struct ResourceNotFoundException code=ResourceNotFound status=400
+struct RevocationContentNotFoundException code=RevocationContentNotFound status=400
+struct RevocationIdNotFoundException code=RevocationIdNotFound status=400
 struct RuleNotFoundException code=RuleNotFound status=400
 struct SSLPolicyNotFoundException code=SSLPolicyNotFound status=400
 struct SubnetNotFoundException code=SubnetNotFound status=400
@@ -797,7 +966,11 @@ struct TooManyRulesException code=TooManyRules status=400
 struct TooManyTagsException code=TooManyTags status=400
 struct TooManyTargetGroupsException code=TooManyTargetGroups status=400
 struct TooManyTargetsException code=TooManyTargets status=400
+struct TooManyTrustStoreRevocationEntriesException code=TooManyTrustStoreRevocationEntries status=400
+struct TooManyTrustStoresException code=TooManyTrustStores status=400
 struct TooManyUniqueTargetGroupsPerLoadBalancerException code=TooManyUniqueTargetGroupsPerLoadBalancer status=400
+struct TrustStoreAssociationNotFoundException code=AssociationNotFound status=400
+struct TrustStoreInUseException code=TrustStoreInUse status=400
 struct TrustStoreNotFoundException code=TrustStoreNotFound status=400
 struct TrustStoreNotReadyException code=TrustStoreNotReady status=400
 struct UnsupportedProtocolException code=UnsupportedProtocol status=400

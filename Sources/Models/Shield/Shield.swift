@@ -7,37 +7,123 @@ import AWSWire
 
 public enum Shield {
   public static let model = ServiceModel(modelText)
+  public static var associateDRTLogBucket: APIOperation<AssociateDRTLogBucketRequest, AssociateDRTLogBucketResponse> { APIOperation(model, "AssociateDRTLogBucket") }
+  public static var associateDRTRole: APIOperation<AssociateDRTRoleRequest, AssociateDRTRoleResponse> { APIOperation(model, "AssociateDRTRole") }
+  public static var associateHealthCheck: APIOperation<AssociateHealthCheckRequest, AssociateHealthCheckResponse> { APIOperation(model, "AssociateHealthCheck") }
+  public static var associateProactiveEngagementDetails: APIOperation<AssociateProactiveEngagementDetailsRequest, AssociateProactiveEngagementDetailsResponse> { APIOperation(model, "AssociateProactiveEngagementDetails") }
   public static var createProtection: APIOperation<CreateProtectionRequest, CreateProtectionResponse> { APIOperation(model, "CreateProtection") }
+  public static var createProtectionGroup: APIOperation<CreateProtectionGroupRequest, CreateProtectionGroupResponse> { APIOperation(model, "CreateProtectionGroup") }
   public static var createSubscription: APIOperation<CreateSubscriptionRequest, CreateSubscriptionResponse> { APIOperation(model, "CreateSubscription") }
   public static var deleteProtection: APIOperation<DeleteProtectionRequest, DeleteProtectionResponse> { APIOperation(model, "DeleteProtection") }
+  public static var deleteProtectionGroup: APIOperation<DeleteProtectionGroupRequest, DeleteProtectionGroupResponse> { APIOperation(model, "DeleteProtectionGroup") }
+  public static var deleteSubscription: APIOperation<DeleteSubscriptionRequest, DeleteSubscriptionResponse> { APIOperation(model, "DeleteSubscription") }
+  public static var describeAttack: APIOperation<DescribeAttackRequest, DescribeAttackResponse> { APIOperation(model, "DescribeAttack") }
+  public static var describeAttackStatistics: APIOperation<DescribeAttackStatisticsRequest, DescribeAttackStatisticsResponse> { APIOperation(model, "DescribeAttackStatistics") }
+  public static var describeDRTAccess: APIOperation<DescribeDRTAccessRequest, DescribeDRTAccessResponse> { APIOperation(model, "DescribeDRTAccess") }
+  public static var describeEmergencyContactSettings: APIOperation<DescribeEmergencyContactSettingsRequest, DescribeEmergencyContactSettingsResponse> { APIOperation(model, "DescribeEmergencyContactSettings") }
   public static var describeProtection: APIOperation<DescribeProtectionRequest, DescribeProtectionResponse> { APIOperation(model, "DescribeProtection") }
+  public static var describeProtectionGroup: APIOperation<DescribeProtectionGroupRequest, DescribeProtectionGroupResponse> { APIOperation(model, "DescribeProtectionGroup") }
   public static var describeSubscription: APIOperation<DescribeSubscriptionRequest, DescribeSubscriptionResponse> { APIOperation(model, "DescribeSubscription") }
+  public static var disableApplicationLayerAutomaticResponse: APIOperation<DisableApplicationLayerAutomaticResponseRequest, DisableApplicationLayerAutomaticResponseResponse> { APIOperation(model, "DisableApplicationLayerAutomaticResponse") }
+  public static var disableProactiveEngagement: APIOperation<DisableProactiveEngagementRequest, DisableProactiveEngagementResponse> { APIOperation(model, "DisableProactiveEngagement") }
+  public static var disassociateDRTLogBucket: APIOperation<DisassociateDRTLogBucketRequest, DisassociateDRTLogBucketResponse> { APIOperation(model, "DisassociateDRTLogBucket") }
+  public static var disassociateDRTRole: APIOperation<DisassociateDRTRoleRequest, DisassociateDRTRoleResponse> { APIOperation(model, "DisassociateDRTRole") }
+  public static var disassociateHealthCheck: APIOperation<DisassociateHealthCheckRequest, DisassociateHealthCheckResponse> { APIOperation(model, "DisassociateHealthCheck") }
+  public static var enableApplicationLayerAutomaticResponse: APIOperation<EnableApplicationLayerAutomaticResponseRequest, EnableApplicationLayerAutomaticResponseResponse> { APIOperation(model, "EnableApplicationLayerAutomaticResponse") }
+  public static var enableProactiveEngagement: APIOperation<EnableProactiveEngagementRequest, EnableProactiveEngagementResponse> { APIOperation(model, "EnableProactiveEngagement") }
   public static var getSubscriptionState: APIOperation<GetSubscriptionStateRequest, GetSubscriptionStateResponse> { APIOperation(model, "GetSubscriptionState") }
   public static var listAttacks: APIOperation<ListAttacksRequest, ListAttacksResponse> { APIOperation(model, "ListAttacks") }
+  public static var listProtectionGroups: APIOperation<ListProtectionGroupsRequest, ListProtectionGroupsResponse> { APIOperation(model, "ListProtectionGroups") }
   public static var listProtections: APIOperation<ListProtectionsRequest, ListProtectionsResponse> { APIOperation(model, "ListProtections") }
+  public static var listResourcesInProtectionGroup: APIOperation<ListResourcesInProtectionGroupRequest, ListResourcesInProtectionGroupResponse> { APIOperation(model, "ListResourcesInProtectionGroup") }
   public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
   public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
   public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
+  public static var updateApplicationLayerAutomaticResponse: APIOperation<UpdateApplicationLayerAutomaticResponseRequest, UpdateApplicationLayerAutomaticResponseResponse> { APIOperation(model, "UpdateApplicationLayerAutomaticResponse") }
+  public static var updateEmergencyContactSettings: APIOperation<UpdateEmergencyContactSettingsRequest, UpdateEmergencyContactSettingsResponse> { APIOperation(model, "UpdateEmergencyContactSettings") }
+  public static var updateProtectionGroup: APIOperation<UpdateProtectionGroupRequest, UpdateProtectionGroupResponse> { APIOperation(model, "UpdateProtectionGroup") }
+  public static var updateSubscription: APIOperation<UpdateSubscriptionRequest, UpdateSubscriptionResponse> { APIOperation(model, "UpdateSubscription") }
 }
 
 private let modelText: StaticString = #"""
 service shield id=Shield endpoint=shield signing=shield protocols=json version=2016-06-02 target=AWSShield_20160616 json=1.1
 known AssociateDRTLogBucket AssociateDRTRole AssociateHealthCheck AssociateProactiveEngagementDetails CreateProtection CreateProtectionGroup CreateSubscription DeleteProtection DeleteProtectionGroup DeleteSubscription DescribeAttack DescribeAttackStatistics DescribeDRTAccess DescribeEmergencyContactSettings DescribeProtection DescribeProtectionGroup DescribeSubscription DisableApplicationLayerAutomaticResponse DisableProactiveEngagement DisassociateDRTLogBucket DisassociateDRTRole DisassociateHealthCheck EnableApplicationLayerAutomaticResponse EnableProactiveEngagement GetSubscriptionState ListAttacks ListProtectionGroups ListProtections ListResourcesInProtectionGroup ListTagsForResource TagResource UntagResource UpdateApplicationLayerAutomaticResponse UpdateEmergencyContactSettings UpdateProtectionGroup UpdateSubscription
+op AssociateDRTLogBucket POST / AssociateDRTLogBucketRequest AssociateDRTLogBucketResponse errors=InternalErrorException,InvalidOperationException,NoAssociatedRoleException,LimitsExceededException,InvalidParameterException,AccessDeniedForDependencyException,OptimisticLockException,ResourceNotFoundException
+op AssociateDRTRole POST / AssociateDRTRoleRequest AssociateDRTRoleResponse errors=InternalErrorException,InvalidOperationException,InvalidParameterException,AccessDeniedForDependencyException,OptimisticLockException,ResourceNotFoundException
+op AssociateHealthCheck POST / AssociateHealthCheckRequest AssociateHealthCheckResponse errors=InternalErrorException,LimitsExceededException,ResourceNotFoundException,InvalidParameterException,OptimisticLockException,InvalidResourceException
+op AssociateProactiveEngagementDetails POST / AssociateProactiveEngagementDetailsRequest AssociateProactiveEngagementDetailsResponse errors=InternalErrorException,InvalidOperationException,InvalidParameterException,ResourceNotFoundException,OptimisticLockException
 op CreateProtection POST / CreateProtectionRequest CreateProtectionResponse errors=InternalErrorException,InvalidResourceException,InvalidOperationException,LimitsExceededException,ResourceAlreadyExistsException,OptimisticLockException,ResourceNotFoundException,InvalidParameterException
+op CreateProtectionGroup POST / CreateProtectionGroupRequest CreateProtectionGroupResponse errors=InternalErrorException,ResourceAlreadyExistsException,OptimisticLockException,ResourceNotFoundException,InvalidParameterException,LimitsExceededException
 op CreateSubscription POST / CreateSubscriptionRequest CreateSubscriptionResponse errors=InternalErrorException,ResourceAlreadyExistsException
 op DeleteProtection POST / DeleteProtectionRequest DeleteProtectionResponse errors=InternalErrorException,ResourceNotFoundException,OptimisticLockException
+op DeleteProtectionGroup POST / DeleteProtectionGroupRequest DeleteProtectionGroupResponse errors=InternalErrorException,OptimisticLockException,ResourceNotFoundException
+op DeleteSubscription POST / DeleteSubscriptionRequest DeleteSubscriptionResponse errors=InternalErrorException,LockedSubscriptionException,ResourceNotFoundException
+op DescribeAttack POST / DescribeAttackRequest DescribeAttackResponse errors=InternalErrorException,AccessDeniedException
+op DescribeAttackStatistics POST / DescribeAttackStatisticsRequest DescribeAttackStatisticsResponse errors=InternalErrorException
+op DescribeDRTAccess POST / DescribeDRTAccessRequest DescribeDRTAccessResponse errors=InternalErrorException,ResourceNotFoundException
+op DescribeEmergencyContactSettings POST / DescribeEmergencyContactSettingsRequest DescribeEmergencyContactSettingsResponse errors=InternalErrorException,ResourceNotFoundException
 op DescribeProtection POST / DescribeProtectionRequest DescribeProtectionResponse errors=InternalErrorException,InvalidParameterException,ResourceNotFoundException
+op DescribeProtectionGroup POST / DescribeProtectionGroupRequest DescribeProtectionGroupResponse errors=InternalErrorException,ResourceNotFoundException
 op DescribeSubscription POST / DescribeSubscriptionRequest DescribeSubscriptionResponse errors=InternalErrorException,ResourceNotFoundException
+op DisableApplicationLayerAutomaticResponse POST / DisableApplicationLayerAutomaticResponseRequest DisableApplicationLayerAutomaticResponseResponse errors=InternalErrorException,InvalidParameterException,ResourceNotFoundException,OptimisticLockException,InvalidOperationException
+op DisableProactiveEngagement POST / DisableProactiveEngagementRequest DisableProactiveEngagementResponse errors=InternalErrorException,InvalidOperationException,InvalidParameterException,ResourceNotFoundException,OptimisticLockException
+op DisassociateDRTLogBucket POST / DisassociateDRTLogBucketRequest DisassociateDRTLogBucketResponse errors=InternalErrorException,InvalidOperationException,NoAssociatedRoleException,AccessDeniedForDependencyException,OptimisticLockException,ResourceNotFoundException
+op DisassociateDRTRole POST / DisassociateDRTRoleRequest DisassociateDRTRoleResponse errors=InternalErrorException,InvalidOperationException,OptimisticLockException,ResourceNotFoundException
+op DisassociateHealthCheck POST / DisassociateHealthCheckRequest DisassociateHealthCheckResponse errors=InternalErrorException,InvalidParameterException,ResourceNotFoundException,OptimisticLockException,InvalidResourceException
+op EnableApplicationLayerAutomaticResponse POST / EnableApplicationLayerAutomaticResponseRequest EnableApplicationLayerAutomaticResponseResponse errors=LimitsExceededException,InternalErrorException,ResourceNotFoundException,InvalidParameterException,OptimisticLockException,InvalidOperationException
+op EnableProactiveEngagement POST / EnableProactiveEngagementRequest EnableProactiveEngagementResponse errors=InternalErrorException,InvalidOperationException,InvalidParameterException,ResourceNotFoundException,OptimisticLockException
 op GetSubscriptionState POST / GetSubscriptionStateRequest GetSubscriptionStateResponse errors=InternalErrorException
 op ListAttacks POST / ListAttacksRequest ListAttacksResponse errors=InternalErrorException,InvalidParameterException,InvalidOperationException
+op ListProtectionGroups POST / ListProtectionGroupsRequest ListProtectionGroupsResponse errors=InternalErrorException,ResourceNotFoundException,InvalidPaginationTokenException
 op ListProtections POST / ListProtectionsRequest ListProtectionsResponse errors=InternalErrorException,ResourceNotFoundException,InvalidPaginationTokenException
+op ListResourcesInProtectionGroup POST / ListResourcesInProtectionGroupRequest ListResourcesInProtectionGroupResponse errors=InternalErrorException,ResourceNotFoundException,InvalidPaginationTokenException
 op ListTagsForResource POST / ListTagsForResourceRequest ListTagsForResourceResponse errors=InternalErrorException,InvalidResourceException,ResourceNotFoundException
 op TagResource POST / TagResourceRequest TagResourceResponse errors=InternalErrorException,InvalidResourceException,InvalidParameterException,ResourceNotFoundException
 op UntagResource POST / UntagResourceRequest UntagResourceResponse errors=InternalErrorException,InvalidResourceException,InvalidParameterException,ResourceNotFoundException
+op UpdateApplicationLayerAutomaticResponse POST / UpdateApplicationLayerAutomaticResponseRequest UpdateApplicationLayerAutomaticResponseResponse errors=InternalErrorException,ResourceNotFoundException,InvalidParameterException,OptimisticLockException,InvalidOperationException
+op UpdateEmergencyContactSettings POST / UpdateEmergencyContactSettingsRequest UpdateEmergencyContactSettingsResponse errors=InternalErrorException,InvalidParameterException,OptimisticLockException,ResourceNotFoundException
+op UpdateProtectionGroup POST / UpdateProtectionGroupRequest UpdateProtectionGroupResponse errors=InternalErrorException,ResourceNotFoundException,OptimisticLockException,InvalidParameterException
+op UpdateSubscription POST / UpdateSubscriptionRequest UpdateSubscriptionResponse errors=InternalErrorException,LockedSubscriptionException,ResourceNotFoundException,InvalidParameterException,OptimisticLockException
 struct ApplicationLayerAutomaticResponseConfiguration
 m Action ResponseAction !
 m Status ApplicationLayerAutomaticResponseStatus !
 str ApplicationLayerAutomaticResponseStatus enum=ENABLED|DISABLED
+struct AssociateDRTLogBucketRequest
+m LogBucket LogBucket !
+struct AssociateDRTLogBucketResponse
+struct AssociateDRTRoleRequest
+m RoleArn RoleArn !
+struct AssociateDRTRoleResponse
+struct AssociateHealthCheckRequest
+m HealthCheckArn HealthCheckArn !
+m ProtectionId ProtectionId !
+struct AssociateHealthCheckResponse
+struct AssociateProactiveEngagementDetailsRequest
+m EmergencyContactList EmergencyContactList !
+struct AssociateProactiveEngagementDetailsResponse
+struct AttackDetail
+m AttackCounters SummarizedCounterList
+m AttackId AttackId
+m AttackProperties AttackProperties
+m EndTime AttackTimestamp
+m Mitigations MitigationList
+m ResourceArn ResourceArn
+m StartTime AttackTimestamp
+m SubResources SubResourceSummaryList
+str AttackId min=1 max=128 pat=[a-zA-Z0-9\\-]*
+str AttackLayer enum=NETWORK|APPLICATION
+list AttackProperties AttackProperty
+struct AttackProperty
+m AttackLayer AttackLayer
+m AttackPropertyIdentifier AttackPropertyIdentifier
+m TopContributors TopContributors
+m Total Long
+m Unit Unit
+str AttackPropertyIdentifier enum=DESTINATION_URL|REFERRER|SOURCE_ASN|SOURCE_COUNTRY|SOURCE_IP_ADDRESS|SOURCE_USER_AGENT|WORDPRESS_PINGBACK_REFLECTOR|WORDPRESS_PINGBACK_SOURCE
+struct AttackStatisticsDataItem
+m AttackCount Long !
+m AttackVolume AttackVolume
+list AttackStatisticsDataList AttackStatisticsDataItem
 list AttackSummaries AttackSummary
 struct AttackSummary
 m AttackId String
@@ -49,9 +135,27 @@ ts AttackTimestamp
 struct AttackVectorDescription
 m VectorType String !
 list AttackVectorDescriptionList AttackVectorDescription
+struct AttackVolume
+m BitsPerSecond AttackVolumeStatistics
+m PacketsPerSecond AttackVolumeStatistics
+m RequestsPerSecond AttackVolumeStatistics
+struct AttackVolumeStatistics
+m Max Double !
 str AutoRenew enum=ENABLED|DISABLED
 struct BlockAction
+str ContactNotes min=1 max=1024 pat=^[\w\s\.\-,:/()+@]*$
+struct Contributor
+m Name String
+m Value Long
 struct CountAction
+struct CreateProtectionGroupRequest
+m Aggregation ProtectionGroupAggregation !
+m Members ProtectionGroupMembers
+m Pattern ProtectionGroupPattern !
+m ProtectionGroupId ProtectionGroupId !
+m ResourceType ProtectedResourceType
+m Tags TagList
+struct CreateProtectionGroupResponse
 struct CreateProtectionRequest
 m Name ProtectionName !
 m ResourceArn ResourceArn !
@@ -60,9 +164,33 @@ struct CreateProtectionResponse
 m ProtectionId ProtectionId
 struct CreateSubscriptionRequest
 struct CreateSubscriptionResponse
+struct DeleteProtectionGroupRequest
+m ProtectionGroupId ProtectionGroupId !
+struct DeleteProtectionGroupResponse
 struct DeleteProtectionRequest
 m ProtectionId ProtectionId !
 struct DeleteProtectionResponse
+struct DeleteSubscriptionRequest
+struct DeleteSubscriptionResponse
+struct DescribeAttackRequest
+m AttackId AttackId !
+struct DescribeAttackResponse
+m Attack AttackDetail
+struct DescribeAttackStatisticsRequest
+struct DescribeAttackStatisticsResponse
+m DataItems AttackStatisticsDataList !
+m TimeRange TimeRange !
+struct DescribeDRTAccessRequest
+struct DescribeDRTAccessResponse
+m LogBucketList LogBucketList
+m RoleArn RoleArn
+struct DescribeEmergencyContactSettingsRequest
+struct DescribeEmergencyContactSettingsResponse
+m EmergencyContactList EmergencyContactList
+struct DescribeProtectionGroupRequest
+m ProtectionGroupId ProtectionGroupId !
+struct DescribeProtectionGroupResponse
+m ProtectionGroup ProtectionGroup !
 struct DescribeProtectionRequest
 m ProtectionId ProtectionId
 m ResourceArn ResourceArn
@@ -71,16 +199,50 @@ m Protection Protection
 struct DescribeSubscriptionRequest
 struct DescribeSubscriptionResponse
 m Subscription Subscription
+struct DisableApplicationLayerAutomaticResponseRequest
+m ResourceArn ResourceArn !
+struct DisableApplicationLayerAutomaticResponseResponse
+struct DisableProactiveEngagementRequest
+struct DisableProactiveEngagementResponse
+struct DisassociateDRTLogBucketRequest
+m LogBucket LogBucket !
+struct DisassociateDRTLogBucketResponse
+struct DisassociateDRTRoleRequest
+struct DisassociateDRTRoleResponse
+struct DisassociateHealthCheckRequest
+m HealthCheckArn HealthCheckArn !
+m ProtectionId ProtectionId !
+struct DisassociateHealthCheckResponse
+dbl Double
 int DurationInSeconds min=0
+str EmailAddress min=1 max=150 pat=^\S+@\S+\.\S+$
+struct EmergencyContact
+m ContactNotes ContactNotes
+m EmailAddress EmailAddress !
+m PhoneNumber PhoneNumber
+list EmergencyContactList EmergencyContact min=0 max=10
+struct EnableApplicationLayerAutomaticResponseRequest
+m Action ResponseAction !
+m ResourceArn ResourceArn !
+struct EnableApplicationLayerAutomaticResponseResponse
+struct EnableProactiveEngagementRequest
+struct EnableProactiveEngagementResponse
 struct GetSubscriptionStateRequest
 struct GetSubscriptionStateResponse
 m SubscriptionState SubscriptionState !
+str HealthCheckArn min=1 max=2048 pat=^arn:aws:route53:::healthcheck/\S{36}$
 str HealthCheckId
 list HealthCheckIds HealthCheckId
 struct InclusionProtectionFilters
 m ProtectionNames ProtectionNameFilters
 m ResourceArns ResourceArnFilters
 m ResourceTypes ProtectedResourceTypeFilters
+struct InclusionProtectionGroupFilters
+m Aggregations ProtectionGroupAggregationFilters
+m Patterns ProtectionGroupPatternFilters
+m ProtectionGroupIds ProtectionGroupIdFilters
+m ResourceTypes ProtectedResourceTypeFilters
+int Integer
 struct Limit
 m Max Long
 m Type String
@@ -94,6 +256,13 @@ m StartTime TimeRange
 struct ListAttacksResponse
 m AttackSummaries AttackSummaries
 m NextToken Token
+struct ListProtectionGroupsRequest
+m InclusionFilters InclusionProtectionGroupFilters
+m MaxResults MaxResults
+m NextToken Token
+struct ListProtectionGroupsResponse
+m NextToken Token
+m ProtectionGroups ProtectionGroups !
 struct ListProtectionsRequest
 m InclusionFilters InclusionProtectionFilters
 m MaxResults MaxResults
@@ -101,12 +270,25 @@ m NextToken Token
 struct ListProtectionsResponse
 m NextToken Token
 m Protections Protections
+struct ListResourcesInProtectionGroupRequest
+m MaxResults MaxResults
+m NextToken Token
+m ProtectionGroupId ProtectionGroupId !
+struct ListResourcesInProtectionGroupResponse
+m NextToken Token
+m ResourceArns ResourceArnList !
 struct ListTagsForResourceRequest
 m ResourceARN ResourceArn !
 struct ListTagsForResourceResponse
 m Tags TagList
+str LogBucket min=3 max=63 pat=^([a-z]|(\d(?!\d{0,2}\.\d{1,3}\.\d{1,3}\.\d{1,3})))([a-z\d]|(\.(?!(\.|-)))|(-(?!\.))){1,61}[a-z\d]$
+list LogBucketList LogBucket min=0 max=10
 int Long
 int MaxResults min=0 max=10000
+struct Mitigation
+m MitigationName String
+list MitigationList Mitigation
+str PhoneNumber min=1 max=16 pat=^\+[1-9]\d{1,14}$
 str ProactiveEngagementStatus enum=ENABLED|DISABLED|PENDING
 str ProtectedResourceType enum=CLOUDFRONT_DISTRIBUTION|ROUTE_53_HOSTED_ZONE|ELASTIC_IP_ALLOCATION|CLASSIC_LOAD_BALANCER|APPLICATION_LOAD_BALANCER|GLOBAL_ACCELERATOR
 list ProtectedResourceTypeFilters ProtectedResourceType min=1 max=1
@@ -117,13 +299,28 @@ m Id ProtectionId
 m Name ProtectionName
 m ProtectionArn ResourceArn
 m ResourceArn ResourceArn
+struct ProtectionGroup
+m Aggregation ProtectionGroupAggregation !
+m Members ProtectionGroupMembers !
+m Pattern ProtectionGroupPattern !
+m ProtectionGroupArn ResourceArn
+m ProtectionGroupId ProtectionGroupId !
+m ResourceType ProtectedResourceType
+str ProtectionGroupAggregation enum=SUM|MEAN|MAX
+list ProtectionGroupAggregationFilters ProtectionGroupAggregation min=1 max=1
 struct ProtectionGroupArbitraryPatternLimits
 m MaxMembers Long !
+str ProtectionGroupId min=1 max=36 pat=[a-zA-Z0-9\\-]*
+list ProtectionGroupIdFilters ProtectionGroupId min=1 max=1
 struct ProtectionGroupLimits
 m MaxProtectionGroups Long !
 m PatternTypeLimits ProtectionGroupPatternTypeLimits !
+list ProtectionGroupMembers ResourceArn min=0 max=10000
+str ProtectionGroupPattern enum=ALL|ARBITRARY|BY_RESOURCE_TYPE
+list ProtectionGroupPatternFilters ProtectionGroupPattern min=1 max=1
 struct ProtectionGroupPatternTypeLimits
 m ArbitraryPatternLimits ProtectionGroupArbitraryPatternLimits !
+list ProtectionGroups ProtectionGroup
 str ProtectionId min=36 max=36 pat=[a-zA-Z0-9\\-]*
 struct ProtectionLimits
 m ProtectedResourceTypeLimits Limits !
@@ -133,10 +330,19 @@ list Protections Protection
 str ResourceArn min=1 max=2048 pat=^arn:aws.*
 list ResourceArnFilterList ResourceArn
 list ResourceArnFilters ResourceArn min=1 max=1
+list ResourceArnList ResourceArn
 struct ResponseAction
 m Block BlockAction
 m Count CountAction
+str RoleArn min=1 max=2048 pat=^arn:aws:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+
 str String
+struct SubResourceSummary
+m AttackVectors SummarizedAttackVectorList
+m Counters SummarizedCounterList
+m Id String
+m Type SubResourceType
+list SubResourceSummaryList SubResourceSummary
+str SubResourceType enum=IP|URL
 struct Subscription
 m AutoRenew AutoRenew
 m EndTime Timestamp
@@ -150,6 +356,18 @@ struct SubscriptionLimits
 m ProtectionGroupLimits ProtectionGroupLimits !
 m ProtectionLimits ProtectionLimits !
 str SubscriptionState enum=ACTIVE|INACTIVE
+struct SummarizedAttackVector
+m VectorCounters SummarizedCounterList
+m VectorType String !
+list SummarizedAttackVectorList SummarizedAttackVector
+struct SummarizedCounter
+m Average Double
+m Max Double
+m N Integer
+m Name String
+m Sum Double
+m Unit String
+list SummarizedCounterList SummarizedCounter
 struct Tag
 m Key TagKey
 m Value TagValue
@@ -166,16 +384,39 @@ m FromInclusive Timestamp
 m ToExclusive Timestamp
 ts Timestamp
 str Token min=1 max=4096 pat=^.*$
+list TopContributors Contributor
+str Unit enum=BITS|BYTES|PACKETS|REQUESTS
 struct UntagResourceRequest
 m ResourceARN ResourceArn !
 m TagKeys TagKeyList !
 struct UntagResourceResponse
+struct UpdateApplicationLayerAutomaticResponseRequest
+m Action ResponseAction !
+m ResourceArn ResourceArn !
+struct UpdateApplicationLayerAutomaticResponseResponse
+struct UpdateEmergencyContactSettingsRequest
+m EmergencyContactList EmergencyContactList
+struct UpdateEmergencyContactSettingsResponse
+struct UpdateProtectionGroupRequest
+m Aggregation ProtectionGroupAggregation !
+m Members ProtectionGroupMembers
+m Pattern ProtectionGroupPattern !
+m ProtectionGroupId ProtectionGroupId !
+m ResourceType ProtectedResourceType
+struct UpdateProtectionGroupResponse
+struct UpdateSubscriptionRequest
+m AutoRenew AutoRenew
+struct UpdateSubscriptionResponse
+struct AccessDeniedException code=AccessDeniedException status=400
+struct AccessDeniedForDependencyException code=AccessDeniedForDependencyException status=400
 struct InternalErrorException code=InternalErrorException status=500 fault
 struct InvalidOperationException code=InvalidOperationException status=400
 struct InvalidPaginationTokenException code=InvalidPaginationTokenException status=400
 struct InvalidParameterException code=InvalidParameterException status=400
 struct InvalidResourceException code=InvalidResourceException status=400
 struct LimitsExceededException code=LimitsExceededException status=400
+struct LockedSubscriptionException code=LockedSubscriptionException status=400
+struct NoAssociatedRoleException code=NoAssociatedRoleException status=400
 struct OptimisticLockException code=OptimisticLockException status=400
 struct ResourceAlreadyExistsException code=ResourceAlreadyExistsException status=400
 struct ResourceNotFoundException code=ResourceNotFoundException status=400

@@ -67,6 +67,13 @@ public struct CallContext: Sendable {
     try await environment.invoker.invoke(operation, input, self)
   }
 
+  /// The same for an operation whose body streams in, out, or both.
+  public func invokeStreaming<I, O>(
+    _ operation: APIOperation<I, O>, _ input: I, _ body: RequestBody = RequestBody([])
+  ) async throws -> (O, ResponseBody?) {
+    try await environment.invoker.invokeStreaming(operation, input, body, self)
+  }
+
   /// The same call made by a service of Castle for itself (a service-linked role).
   public func acting(as service: String) -> CallContext {
     var copy = self

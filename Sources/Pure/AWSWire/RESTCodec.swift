@@ -119,6 +119,7 @@ struct RESTCodec: ProtocolCodec {
   private func query(_ pairs: [PercentCoding.Pair], _ shape: Shape, _ member: Member, _ shapes: [Shape])
     throws(DecodeFault) -> WireValue?
   {
+    guard pairs.contains(where: { $0.name == member.wireName }) else { return nil }
     let values = pairs.filter { $0.name == member.wireName }.map { $0.value ?? "" }
     switch shape.kind {
     case .list(let element):
@@ -137,6 +138,8 @@ struct RESTCodec: ProtocolCodec {
   private func header(_ headers: WireHeaders, _ shape: Shape, _ member: Member, _ shapes: [Shape])
     throws(DecodeFault) -> WireValue?
   {
+    // Most of the many headers that an operation knows are not there.
+    guard headers[member.wireName] != nil else { return nil }
     let values = headers.values(member.wireName)
     guard !values.isEmpty else { return nil }
     switch shape.kind {

@@ -18,6 +18,10 @@ enum ACMError {
   static func inProgress(_ arn: String) -> AWSError {
     AWSError("RequestInProgressException", "The certificate request for \(arn) is in progress and cannot be completed.")
   }
+  static func inUse(_ arn: String, _ account: String) -> AWSError {
+    AWSError("ResourceInUseException", "Certificate \(arn) in account \(account) is in use.")
+  }
+  static func invalidState(_ message: String) -> AWSError { AWSError("InvalidStateException", message) }
   static var limitExceeded: AWSError {
     AWSError("LimitExceededException", "Cannot have more than \(ACMLimits.certificatesMax) certificates.")
   }
@@ -33,4 +37,12 @@ enum ACMLimits {
   static let page = 1000
   /// Seconds within which a request with the same token is the same request.
   static let tokenSeconds = 3600.0
+  /// Days in which the names of a request must be proven.
+  static let validationDays = 3
+  /// Days for which an issued certificate is valid.
+  static let days = 395
+  /// Days before its end when a certificate is renewed.
+  static let renewalDays = 60
+  static let keyAlgorithms = ["RSA_2048", "EC_prime256v1", "EC_secp384r1"]
+  static let passphraseMin = 4
 }

@@ -1,4 +1,4 @@
-// Elastic Load Balancing: application load balancers. The Gate moves the requests; this module keeps what it is to do.
+// Elastic Load Balancing: application and network load balancers. The Gate moves the requests; this module keeps what it is to do.
 
 import AWSCore
 import AWSWire
@@ -10,7 +10,10 @@ import Store
 public final class ELBv2Service: AWSService {
   let environment: ServiceEnvironment
   let reconciler: GateReconciler
+  let gate: GateController
   let ports: PortPlan
+  /// Who keeps certificates for HTTPS and TLS listeners: ACM and IAM.
+  let certificates: [any CertificateVault]
   /// How long CreateListener waits for the Gate.
   let bindWait: Duration
   var store: Store { environment.store }
@@ -19,26 +22,38 @@ public final class ELBv2Service: AWSService {
   static let servicePrincipal = "elasticloadbalancing.amazonaws.com"
 
   public static let collections: [any Record.Type] = [
-    LoadBalancerRecord.self, ListenerRecord.self, RuleRecord.self, TargetGroupRecord.self,
+    LoadBalancerRecord.self, ListenerRecord.self, RuleRecord.self, TargetGroupRecord.self, TrustStoreRecord.self,
   ]
 
   /// - Parameter gate: shared with the other services that the Gate serves; ELBv2's part is "elbv2".
-  public convenience init(_ environment: ServiceEnvironment, gate: GateController) {
+  public convenience init(
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault] = []
+  ) {
     self.init(
-      environment, gate: gate, ports: .system(), bindWait: .seconds(ELBv2Limits.bindWaitSecondsMax))
+      environment, gate: gate, certificates: certificates, ports: .system(),
+      bindWait: .seconds(ELBv2Limits.bindWaitSecondsMax))
   }
 
-  init(_ environment: ServiceEnvironment, gate: GateController, ports: PortPlan, bindWait: Duration) {
+  init(
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault], ports: PortPlan,
+    bindWait: Duration
+  ) {
+    self.certificates = certificates
+    self.gate = gate
     self.environment = environment
     self.ports = ports
     self.bindWait = bindWait
-    reconciler = GateReconciler(store: environment.store, gate: gate, ports: ports, logger: environment.logger)
+    reconciler = GateReconciler(
+      store: environment.store, gate: gate, certificates: certificates, ports: ports, logger: environment.logger)
   }
 
   public var apis: [ServiceAPI] { [ServiceAPI(ELBv2.model, actionPrefix: "elasticloadbalancing", table)] }
 
   public var resourceProviders: [ResourceProvider] {
-    [loadBalancerProvider, listenerProvider, listenerRuleProvider, targetGroupProvider]
+    [
+      loadBalancerProvider, listenerProvider, listenerRuleProvider, targetGroupProvider, listenerCertificateProvider,
+      trustStoreProvider, trustStoreRevocationProvider,
+    ]
   }
 
   private var table: HandlerTable {
@@ -46,6 +61,7 @@ public final class ELBv2Service: AWSService {
     addLoadBalancers(&table)
     addListeners(&table)
     addTargetGroups(&table)
+    addTrustStores(&table)
     table.on(ELBv2.addTags, access: { input, _ in input.resourceArns.map { ResourceAccess($0) } }, addTags)
     table.on(ELBv2.removeTags, access: { input, _ in input.resourceArns.map { ResourceAccess($0) } }, removeTags)
     table.on(ELBv2.describeTags, describeTags)
@@ -68,6 +84,29 @@ public final class ELBv2Service: AWSService {
     table.on(ELBv2.setSubnets, access: { input, _ in [ResourceAccess(input.loadBalancerArn)] }, setSubnets)
     table.on(ELBv2.setIpAddressType, access: { input, _ in [ResourceAccess(input.loadBalancerArn)] }, setIpAddressType)
     table.on(ELBv2.describeCapacityReservation, describeCapacityReservation)
+    table.on(
+      ELBv2.modifyCapacityReservation, access: { input, _ in [ResourceAccess(input.loadBalancerArn)] },
+      modifyCapacityReservation)
+    table.on(ELBv2.modifyIpPools, access: { input, _ in [ResourceAccess(input.loadBalancerArn)] }, modifyIpPools)
+  }
+
+  private func addTrustStores(_ table: inout HandlerTable) {
+    table.on(ELBv2.createTrustStore, createTrustStore)
+    table.on(ELBv2.modifyTrustStore, access: { input, _ in [ResourceAccess(input.trustStoreArn)] }, modifyTrustStore)
+    table.on(ELBv2.deleteTrustStore, access: { input, _ in [ResourceAccess(input.trustStoreArn)] }, deleteTrustStore)
+    table.on(ELBv2.describeTrustStores, describeTrustStores)
+    table.on(ELBv2.describeTrustStoreAssociations, describeTrustStoreAssociations)
+    table.on(
+      ELBv2.addTrustStoreRevocations, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
+      addTrustStoreRevocations)
+    table.on(
+      ELBv2.removeTrustStoreRevocations, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
+      removeTrustStoreRevocations)
+    table.on(ELBv2.describeTrustStoreRevocations, describeTrustStoreRevocations)
+    table.on(ELBv2.getResourcePolicy, access: { input, _ in [ResourceAccess(input.resourceArn)] }, getResourcePolicy)
+    table.on(
+      ELBv2.deleteSharedTrustStoreAssociation, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
+      deleteSharedTrustStoreAssociation)
   }
 
   private func addListeners(_ table: inout HandlerTable) {
@@ -109,6 +148,19 @@ public final class ELBv2Service: AWSService {
     table.on(ELBv2.describeTargetHealth, describeTargetHealth)
   }
 
-  /// Keeps the Gate at what the store says.
-  public func run() async throws { try await reconciler.run() }
+  /// Keeps the Gate at what the store says, and tells CloudWatch and S3 what it did.
+  public func run() async throws {
+    let shipper = LogShipper(self, directory: logDirectory)
+    let metrics = MetricsCollector(self, gate: gate, shipper: shipper)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.reconciler.run() }
+      group.addTask { try await metrics.run() }
+      // Either ends with the task only, or with an error.
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  /// Where the Gate writes the segments of logs.
+  var logDirectory: String { "\(environment.directory)/elb-logs" }
 }

@@ -20,6 +20,23 @@ enum ELBv2Error {
   static func listenerNotFound(_ arn: String) -> AWSError {
     AWSError("ListenerNotFound", "Listener '\(arn)' not found")
   }
+  static func trustStoreNotFound(_ arn: String) -> AWSError {
+    AWSError("TrustStoreNotFound", "Trust store '\(arn)' not found")
+  }
+  static func certificateNotFound(_ arn: String) -> AWSError {
+    AWSError("CertificateNotFound", "Certificate '\(arn)' not found")
+  }
+  static func policyNotFound(_ name: String) -> AWSError {
+    AWSError("SSLPolicyNotFound", "SSL policy '\(name)' not found")
+  }
+  static func unsupportedProtocol(_ name: String, _ kind: LoadBalancerKind) -> AWSError {
+    AWSError("UnsupportedProtocol", "Protocol '\(name)' is not supported on \(kind.plural)")
+  }
+  static func incompatible(_ listener: String, _ group: String) -> AWSError {
+    AWSError(
+      "IncompatibleProtocols",
+      "Listener protocol '\(listener)' is not supported with a target group with the protocol '\(group)'")
+  }
   static func ruleNotFound(_ arn: String) -> AWSError { AWSError("RuleNotFound", "Rule '\(arn)' not found") }
   static func invalidARN(_ arn: String, _ noun: String) -> AWSError {
     validation("'\(arn)' is not a valid \(noun) ARN")

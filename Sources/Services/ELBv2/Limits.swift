@@ -9,6 +9,17 @@ enum ELBv2Limits {
   static let targetsPerTargetGroupMax = 1000
   static let targetGroupsPerActionMax = 5
   static let conditionValuesPerRuleMax = 5
+  static let conditionWildcardsPerRuleMax = 6
+  static let networkLoadBalancersMax = 50
+  /// Target groups that all the actions of a load balancer's rules name.
+  static let targetGroupsPerLoadBalancerMax = 100
+  static let targetsPerLoadBalancerMax = 1000
+  /// Without the default ones.
+  static let certificatesPerLoadBalancerMax = 25
+  static let trustStoresMax = 20
+  static let authorityCertificatesMax = 25
+  static let revocationEntriesMax = 500_000
+  static let capacityUnitsMin = 100
   static let tagsMax = 50
   static let nameLengthMax = 32
   static let pageSizeMax = 400
@@ -17,14 +28,24 @@ enum ELBv2Limits {
 
   /// DescribeAccountLimits.
   static let named: [(name: String, max: Int)] = [
-    ("application-load-balancers", loadBalancersMax), ("certificates-per-application-load-balancer", 25),
-    ("condition-values-per-alb-rule", conditionValuesPerRuleMax), ("condition-wildcards-per-alb-rule", 6),
+    ("application-load-balancers", loadBalancersMax),
+    ("certificates-per-application-load-balancer", certificatesPerLoadBalancerMax),
+    ("certificates-per-network-load-balancer", certificatesPerLoadBalancerMax),
+    ("condition-values-per-alb-rule", conditionValuesPerRuleMax),
+    ("condition-wildcards-per-alb-rule", conditionWildcardsPerRuleMax),
     ("listeners-per-application-load-balancer", listenersPerLoadBalancerMax),
+    ("listeners-per-network-load-balancer", listenersPerLoadBalancerMax),
+    ("network-load-balancers", networkLoadBalancersMax),
     ("rules-per-application-load-balancer", rulesPerLoadBalancerMax),
     ("target-groups", targetGroupsMax),
     ("target-groups-per-action-on-application-load-balancer", targetGroupsPerActionMax),
-    ("target-groups-per-application-load-balancer", 100),
-    ("targets-per-application-load-balancer", 1000),
-    ("target-id-registrations-per-application-load-balancer", 1000),
+    ("target-groups-per-action-on-network-load-balancer", targetGroupsPerActionMax),
+    ("target-groups-per-application-load-balancer", targetGroupsPerLoadBalancerMax),
+    ("target-id-registrations-per-application-load-balancer", targetsPerLoadBalancerMax),
+    ("targets-per-application-load-balancer", targetsPerLoadBalancerMax),
+    ("targets-per-network-load-balancer", targetsPerLoadBalancerMax),
+    ("trust-stores", trustStoresMax),
+    ("ca-certificates-per-trust-store", authorityCertificatesMax),
+    ("revocation-entries-per-trust-store", revocationEntriesMax),
   ]
 }

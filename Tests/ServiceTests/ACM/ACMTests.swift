@@ -80,14 +80,4 @@ import Testing
     }
     #expect(error?.message == "The private key does not match the public key of the certificate.")
   }
-
-  @Test("the stack resource says that it is not built")
-  func resource() async throws {
-    let harness = try harness()
-    defer { harness.remove() }
-    let provider = try #require(ACMService(harness.environment).resourceProviders.first)
-    let context = ResourceContext(stackName: "s", stackID: "a", logicalID: "C", tags: [:], call: harness.call())
-    let error = await #expect(throws: AWSError.self) { _ = try await provider.create([:], context) }
-    #expect(error?.status == 501)
-  }
 }

@@ -149,3 +149,27 @@ enum ELBHTTP {
     return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
   }
 }
+
+/// Programs beside the tests: curl, openssl.
+enum ELBProgram {
+  /// What a program prints; waited for on a thread of its own.
+  static func run(_ arguments: [String]) async throws -> (status: Int32, body: String) {
+    try await withCheckedThrowingContinuation { caller in
+      Thread.detachNewThread {
+        caller.resume(
+          with: Result {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = arguments
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            let data = pipe.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+          })
+      }
+    }
+  }
+}

@@ -1,5 +1,7 @@
 // ELBv2 with EC2 beside it: alone, or over a real castle-gate.
 
+import ACMModel
+import ACMService
 import AWSCore
 import AWSWire
 import CastleTesting
@@ -9,6 +11,9 @@ import ELBv2Model
 import Foundation
 import GateProtocol
 import Glibc
+import Route53Model
+import Route53Service
+import S3Service
 import ServiceKit
 import Store
 
@@ -89,12 +94,15 @@ final class ELBv2Fixture: Sendable {
     let gate = GateController(socketPath: socketPath, awaiting: ["elbv2"])
     var services: (ELBv2Service, EC2Service)?
     let harness = try ServiceHarness(
-      clock: SystemClock(), collections: ELBv2Service.collections + EC2Service.collections
+      clock: SystemClock(),
+      collections: ELBv2Service.collections + EC2Service.collections + ACMService.collections
+        + Route53Service.collections + S3Service.collections
     ) { environment in
-      let elb = ELBv2Service(environment, gate: gate, ports: ports, bindWait: bindWait)
+      let acm = ACMService(environment)
+      let elb = ELBv2Service(environment, gate: gate, certificates: [acm], ports: ports, bindWait: bindWait)
       let ec2 = EC2Service(environment)
       services = (elb, ec2)
-      return [ec2, elb]
+      return [ec2, elb, acm, Route53Service(environment), try S3Service(environment)]
     }
     guard let (service, ec2) = services else { throw ELBTestFailure("no services") }
     try await ec2.prepareAccount("000000000000", region: "us-east-1")
@@ -119,6 +127,29 @@ final class ELBv2Fixture: Sendable {
       return "\(error.code): \(error.message)"
     }
   }
+
+  /// A certificate that ACM has issued, with its zone made for it; its authority is in `authorityPath`.
+  func certificate(_ domain: String) async throws -> String {
+    let zone = try await run(Route53.createHostedZone) {
+      $0.name = domain
+      $0.callerReference = domain
+    }.hostedZone?.id
+    let provider = ACMService(harness.environment).resourceProviders.first {
+      $0.type == "AWS::CertificateManager::Certificate"
+    }
+    guard let provider, let zone else { throw ELBTestFailure("no zone") }
+    let issuer = ACMService(harness.environment)
+    let loop = Task { try await issuer.run() }
+    defer { loop.cancel() }
+    let handle = try await provider.make(
+      [
+        "DomainName": .string(domain), "ValidationMethod": "DNS", "KeyAlgorithm": "EC_prime256v1",
+        "DomainValidationOptions": [["DomainName": .string(domain), "HostedZoneId": .string(zone)]],
+      ], ResourceContext(stackName: "s", stackID: "s", logicalID: "C", tags: [:], call: harness.call()))
+    return handle.physicalID
+  }
+
+  var authorityPath: String { "\(harness.directory)/tls/ca.pem" }
 
   func loadBalancer(_ name: String, scheme: String? = nil) async throws -> String {
     let made = try await run(ELBv2.createLoadBalancer) {

@@ -76,7 +76,7 @@ struct ELBv2OperationTests {
           "ValidationError: At least two subnets in two different Availability Zones must be specified",
           { $0.subnets = [elb.subnets[0]] }
         ),
-        ("NotImplemented: Castle does not implement load balancers of type network yet.", { $0.type = "network" }),
+        ("NotImplemented: Castle does not implement load balancers of type gateway yet.", { $0.type = "gateway" }),
         ("SubnetNotFound", { $0.subnets = [elb.subnets[0], "subnet-0123456789abcdef0"] }),
         ("InvalidSecurityGroup", { $0.securityGroups = ["sg-0123456789abcdef0"] }),
         ("ValidationError: Load balancer name 'a_b' can only contain", { $0.name = "a_b" }),
@@ -164,10 +164,11 @@ struct ELBv2OperationTests {
       let arn = try #require(made.targetGroupArn)
       let table: [(String, @Sendable (inout ELBv2.ModifyTargetGroupInput) -> Void)] = [
         ("ValidationError: Health check timeout '30' must be smaller", { $0.healthCheckTimeoutSeconds = 30 }),
+        ("ValidationError: A gRPC code matcher needs", { $0.matcher = .make { $0.grpcCode = "0" } }),
         ("ValidationError: Health check path", { $0.healthCheckPath = "x" }),
         ("ValidationError: Health check matcher", { $0.matcher = .make { $0.httpCode = "600" } }),
         ("ValidationError: Health check enabled", { $0.healthCheckEnabled = false }),
-        ("NotImplemented: Castle does not implement HTTPS health checks", { $0.healthCheckProtocol = "HTTPS" }),
+        ("ValidationError: Health check protocol 'TCP' must be one of", { $0.healthCheckProtocol = "TCP" }),
         ("", { $0.matcher = .make { $0.httpCode = "200-299,301" } }),
       ]
       for (expected, change) in table {
@@ -249,7 +250,7 @@ struct ELBv2OperationTests {
               $0.order = 1
             }, .fixed("200"),
           ]
-        }.hasPrefix("NotImplemented"))
+        }.hasPrefix("InvalidLoadBalancerAction: Each action must have an order"))
       #expect(
         try await elb.failure(ELBv2.modifyRule) {
           $0.ruleArn = first
@@ -299,7 +300,7 @@ struct ELBv2OperationTests {
           $0.port = 443
           $0.protocol = "HTTPS"
           $0.defaultActions = [.fixed("200")]
-        }.hasPrefix("NotImplemented: Castle does not implement HTTPS listeners"))
+        } == "ValidationError: A certificate must be specified for HTTPS listeners")
       #expect(
         try await elb.failure(ELBv2.createListener) {
           $0.loadBalancerArn = balancer

@@ -239,4 +239,42 @@ struct ELBv2TrafficTests {
       #expect(try await elb.run(ELBv2.describeLoadBalancers).loadBalancers?.isEmpty ?? true)
     }
   }
+
+  @Test("an HTTPS listener answers with ACM's certificates, each for its own name")
+  func https() async throws {
+    try await ELBv2Fixture.withGate { elb in
+      let balancer = try await elb.loadBalancer("shop")
+      let certificate = try await elb.certificate("shop.example")
+      let made = try await elb.run(ELBv2.createListener) {
+        $0.loadBalancerArn = balancer
+        $0.port = 443
+        $0.protocol = "HTTPS"
+        $0.sslPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+        $0.certificates = [.make { $0.certificateArn = certificate }]
+        $0.defaultActions = [.fixed("200", "secret")]
+      }
+      let arn = try #require(made.listeners?.first?.listenerArn)
+      let record = try await elb.service.store.read { try $0.list(ListenerRecord.self).first { $0.1.arn == arn }?.1 }
+      let bound = try #require(record?.bound)
+      let address = try #require(bound.address)
+      let port = try #require(bound.port)
+      func get(_ host: String) async throws -> (status: Int32, body: String) {
+        try await ELBProgram.run([
+          "curl", "-sS", "--max-time", "20", "--cacert", elb.authorityPath, "--resolve", "\(host):\(port):\(address)",
+          "https://\(host):\(port)/",
+        ])
+      }
+      let answer = try await get("shop.example")
+      #expect(answer.status == 0 && answer.body == "secret")
+      // Another name is answered with the default certificate, which is not for it.
+      #expect(try await get("other.example").status == 60)
+      let extra = try await elb.certificate("other.example")
+      _ = try await elb.run(ELBv2.addListenerCertificates) {
+        $0.listenerArn = arn
+        $0.certificates = [.make { $0.certificateArn = extra }]
+      }
+      #expect(try await get("other.example").body == "secret")
+      #expect(try await get("shop.example").body == "secret")
+    }
+  }
 }

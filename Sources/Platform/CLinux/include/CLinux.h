@@ -3,3 +3,6 @@
 #include "castle_process.h"
 #include "castle_files.h"
 #include "gate_net.h"
+#include "gate_datagram.h"
+#include "gate_shield.h"
+#include "gate_memory.h"

@@ -3,8 +3,6 @@
 import ACMModel
 import AWSCore
 import AWSWire
-import Crypto
-import FoundationEssentials
 import ServiceKit
 import Store
 
@@ -13,29 +11,40 @@ extension ACMService {
     _ input: ACM.RequestCertificateRequest, _ call: CallContext
   ) async throws -> ACM.RequestCertificateResponse {
     if input.certificateAuthorityArn != nil { throw AWSError.notImplemented("certificates of a private authority") }
-    if input.managedBy != nil { throw AWSError.notImplemented("certificates managed by other services") }
+    if let manager = input.managedBy { throw AWSError.notImplemented("certificates managed by \(manager)") }
     let method = input.validationMethod ?? "EMAIL"
-    guard method == "DNS" else { throw AWSError.notImplemented("validation of certificates by \(method)") }
+    guard method != "HTTP" else {
+      throw ACMError.invalidParameter("HTTP validation is only for certificates that CloudFront manages.")
+    }
+    let algorithm = input.keyAlgorithm ?? "RSA_2048"
+    guard ACMLimits.keyAlgorithms.contains(algorithm) else {
+      throw ACMError.validation(
+        "The key algorithm \(algorithm) is not supported; it must be one of \(ACMLimits.keyAlgorithms).")
+    }
     var names = [input.domainName]
     for name in input.subjectAlternativeNames ?? [] where !names.contains(name) { names.append(name) }
     guard names.count <= ACMLimits.namesMax else {
       throw AWSError("LimitExceededException", "A certificate can have at most \(ACMLimits.namesMax) names.")
     }
-    for name in names where !Self.isDomain(name) {
+    for name in names where !Proofs.isDomain(name) {
       throw ACMError.validation("The domain name \(name) is not valid.")
     }
+    var options: [String: String] = [:]
     for option in input.domainValidationOptions ?? [] {
-      guard names.contains(option.domainName),
-        option.domainName == option.validationDomain || option.domainName.hasSuffix("." + option.validationDomain)
-      else { throw ACMError.invalidDomainOptions("The validation domain of \(option.domainName) does not fit.") }
+      guard names.contains(option.domainName), Self.fits(option.domainName, option.validationDomain) else {
+        throw ACMError.invalidDomainOptions("The validation domain of \(option.domainName) does not fit.")
+      }
+      options[option.domainName] = option.validationDomain
     }
     let tags = try Self.tags(input.tags ?? [])
     let arn = call.arn("acm", "certificate/\(call.ids.uuid())")
     let new = CertificateRecord(
       arn: arn, domain: input.domainName, names: names, createdAt: call.now, tags: tags,
-      keyAlgorithm: input.keyAlgorithm ?? "RSA_2048",
+      keyAlgorithm: algorithm,
       transparency: input.options?.certificateTransparencyLoggingPreference ?? "ENABLED", export: input.options?.export,
-      proofs: names.map { Self.proof($0, call.account) }, token: input.idempotencyToken)
+      method: method,
+      proofs: names.map { Proofs.proof($0, validationDomain: options[$0], call.account) }, token: input.idempotencyToken
+    )
     let scope = call.scope
     let kept = try await store.write { tx in
       if let token = new.token {
@@ -56,25 +65,9 @@ extension ACMService {
     guard try tx.count(CertificateRecord.self, scope) < ACMLimits.certificatesMax else { throw ACMError.limitExceeded }
   }
 
-  /// The record that would prove a name: the same for one name of one account, and for the wildcard under it.
-  private static func proof(_ name: String, _ account: String) -> CertificateRecord.Proof {
-    let base = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name
-    let digest = hexadecimal(SHA256.hash(data: Data("\(account) \(base.lowercased())".utf8)))
-    let halves = (digest.prefix(32), digest.suffix(32))
-    let letters = digest.prefix(10).map { Character(UnicodeScalar(UInt8(ascii: "a") + UInt8($0.hexDigitValue ?? 0))) }
-    return CertificateRecord.Proof(
-      domain: name, validationDomain: base, name: "_\(halves.0).\(base).",
-      value: "_\(halves.1).\(String(letters)).acm-validations.aws.")
-  }
-
-  private static func isDomain(_ name: String) -> Bool {
-    let base = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name
-    let labels = base.split(separator: ".", omittingEmptySubsequences: false)
-    return name.count <= 253 && labels.count >= 2
-      && labels.allSatisfy { label in
-        (1...63).contains(label.count) && label.first != "-" && label.last != "-"
-          && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
-      }
+  /// A validation domain is the name itself or one above it.
+  static func fits(_ domain: String, _ validationDomain: String) -> Bool {
+    domain == validationDomain || domain.hasSuffix("." + validationDomain)
   }
 
   func importCertificate(
@@ -90,7 +83,7 @@ extension ACMService {
       throw ACMError.invalidParameter("Tags are not permitted on reimport.")
     }
     let arn = input.certificateArn ?? call.arn("acm", "certificate/\(call.ids.uuid())")
-    let key = try SealedBytes(input.privateKey.bytes, sealer: store.sealer, context: "acm.certificate/\(arn)")
+    let key = try SealedBytes(input.privateKey.bytes, sealer: store.sealer, context: CertificateRecord.keyContext(arn))
     let scope = call.scope
     try await store.write { tx in
       var record: CertificateRecord

@@ -33,8 +33,25 @@ enum CertificateReader {
     let contents = CertificateRecord.Contents(
       certificate: pem, chain: chain, subject: "\(certificate.subject)", issuer: commonName(certificate.issuer),
       serial: serial(certificate), notBefore: before, notAfter: after, keyAlgorithm: algorithm(certificate.publicKey),
-      signatureAlgorithm: signature(certificate.signatureAlgorithm))
+      signatureAlgorithm: signature(certificate.signatureAlgorithm), keyUsages: keyUsages(certificate),
+      extendedKeyUsages: extendedKeyUsages(certificate))
     return (contents, names(certificate))
+  }
+
+  private static func keyUsages(_ certificate: Certificate) -> [String] {
+    guard let usage = try? certificate.extensions.keyUsage else { return [] }
+    let all = [
+      ("DIGITAL_SIGNATURE", usage.digitalSignature), ("NON_REPUDIATION", usage.nonRepudiation),
+      ("KEY_ENCIPHERMENT", usage.keyEncipherment), ("DATA_ENCIPHERMENT", usage.dataEncipherment),
+      ("KEY_AGREEMENT", usage.keyAgreement), ("CERTIFICATE_SIGNING", usage.keyCertSign),
+      ("CRL_SIGNING", usage.cRLSign), ("ENCIPHER_ONLY", usage.encipherOnly), ("DECIPHER_ONLY", usage.decipherOnly),
+    ]
+    return all.filter { $0.1 }.map { $0.0 }
+  }
+
+  private static func extendedKeyUsages(_ certificate: Certificate) -> [String] {
+    guard let usages = try? certificate.extensions.extendedKeyUsage else { return [] }
+    return usages.map { "\(ASN1ObjectIdentifier($0))" }
   }
 
   /// Each certificate of the chain has issued the one before it.

@@ -10,7 +10,7 @@ extension ELBv2Service {
   func createLoadBalancer(
     _ input: ELBv2.CreateLoadBalancerInput, _ call: CallContext
   ) async throws -> ELBv2.CreateLoadBalancerOutput {
-    try Self.checkBuilt(input)
+    let kind = try Self.kind(input)
     try Names.check(input.name, "Load balancer")
     guard !input.name.lowercased().hasPrefix("internal-") else {
       throw ELBv2Error.validation("Load balancer name '\(input.name)' cannot begin with 'internal-'")
@@ -20,24 +20,31 @@ extension ELBv2Service {
       throw AWSError("InvalidScheme", "Scheme '\(scheme)' must be one of 'internet-facing, internal'")
     }
     let tags = try Tags.read(input.tags, call)
-    let (vpc, zones) = try await places(subnets(input.subnets, input.subnetMappings), call)
+    let ipAddressType = input.ipAddressType ?? "ipv4"
+    let (vpc, zones) = try await places(
+      Self.mappings(input.subnets, input.subnetMappings), kind: kind, scheme: scheme, ipAddressType, call)
     if scheme == "internet-facing" { try await requireInternetGateway(vpc, call) }
-    let groups = try await securityGroups(input.securityGroups ?? [], vpc, call)
-    let arn = call.arn("elasticloadbalancing", "loadbalancer/app/\(input.name)/\(call.ids.hex(16))")
+    let wanted = input.securityGroups ?? []
+    // A network load balancer that is made without security groups never has any.
+    let groups = kind == .network && wanted.isEmpty ? [] : try await securityGroups(wanted, vpc, call)
+    let short = kind == .network ? "net" : "app"
+    let arn = call.arn("elasticloadbalancing", "loadbalancer/\(short)/\(input.name)/\(call.ids.hex(16))")
     var record = LoadBalancerRecord(
       arn: arn, name: input.name, scheme: scheme, vpc: vpc, zones: zones, securityGroups: groups,
-      ipAddressType: input.ipAddressType ?? "ipv4", created: call.now, address: "", tags: tags)
+      ipAddressType: ipAddressType, created: call.now, address: "", tags: tags, type: kind.rawValue)
+    record.prefixForIPv6SourceNAT = input.enablePrefixForIpv6SourceNat
     record.address = try await environment.addresses.address(for: arn)
     let new = record
     let made = try await store.write { tx in
       if let existing = try tx.find(LoadBalancerRecord.self, call.scope, index: "name", new.name).first {
-        guard existing.scheme == new.scheme, Set(existing.zones) == Set(new.zones),
+        guard existing.scheme == new.scheme, Set(existing.zones) == Set(new.zones), existing.kind == new.kind,
           Set(existing.securityGroups) == Set(new.securityGroups), existing.ipAddressType == new.ipAddressType,
           existing.tags == new.tags
         else { throw ELBv2Error.duplicate("DuplicateLoadBalancerName", "load balancer", new.name) }
         return existing
       }
-      guard try tx.count(LoadBalancerRecord.self, call.scope) < ELBv2Limits.loadBalancersMax else {
+      let max = kind == .network ? ELBv2Limits.networkLoadBalancersMax : ELBv2Limits.loadBalancersMax
+      guard try tx.list(LoadBalancerRecord.self, call.scope).count(where: { $0.kind == kind }) < max else {
         throw AWSError("TooManyLoadBalancers", "The maximum number of load balancers has been reached on this account")
       }
       try tx.put(new, call.scope)
@@ -51,14 +58,20 @@ extension ELBv2Service {
     return .make { $0.loadBalancers = [answer(made, [], call)] }
   }
 
-  private static func checkBuilt(_ input: ELBv2.CreateLoadBalancerInput) throws {
+  private static func kind(_ input: ELBv2.CreateLoadBalancerInput) throws -> LoadBalancerKind {
     let type = input.type ?? "application"
-    guard type == "application" else { throw AWSError.notImplemented("load balancers of type \(type)") }
+    guard let kind = LoadBalancerKind(rawValue: type) else {
+      guard type == "gateway" else {
+        throw ELBv2Error.validation("Load balancer type '\(type)' must be one of 'application, network, gateway'")
+      }
+      throw AWSError.notImplemented("load balancers of type \(type)")
+    }
     if input.customerOwnedIpv4Pool != nil { throw AWSError.notImplemented("CustomerOwnedIpv4Pool of load balancers") }
     if input.ipamPools != nil { throw AWSError.notImplemented("IpamPools of load balancers") }
-    if input.enablePrefixForIpv6SourceNat != nil {
+    if input.enablePrefixForIpv6SourceNat != nil, kind == .application {
       throw ELBv2Error.validation("EnablePrefixForIpv6SourceNat is only supported for Network Load Balancers")
     }
+    return kind
   }
 
   func deleteLoadBalancer(
@@ -69,7 +82,8 @@ extension ELBv2Service {
     let isGone = try await store.write { tx in
       // Deleting what is not there succeeds.
       guard let record = try tx.get(LoadBalancerRecord.self, call.scope, arn) else { return false }
-      guard AttributeTable.loadBalancer.value("deletion_protection.enabled", record.attributes) != "true" else {
+      guard AttributeTable.loadBalancer(record.kind).value("deletion_protection.enabled", record.attributes) != "true"
+      else {
         throw ELBv2Error.notPermitted(
           "Load balancer '\(arn)' cannot be deleted because deletion protection is enabled")
       }

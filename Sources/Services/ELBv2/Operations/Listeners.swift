@@ -10,21 +10,34 @@ extension ELBv2Service {
   func createListener(_ input: ELBv2.CreateListenerInput, _ call: CallContext) async throws
     -> ELBv2.CreateListenerOutput
   {
-    try Self.checkBuilt(
-      input.protocol ?? "", certificates: input.certificates, policy: input.sslPolicy, alpn: input.alpnPolicy,
-      mutual: input.mutualAuthentication)
     guard let port = input.port, (1...65_535).contains(port) else {
       throw ELBv2Error.validation("A listener port between '1' and '65535' must be specified")
     }
-    let action = try ActionRules.read(input.defaultActions)
+    guard let name = input.protocol, !name.isEmpty else {
+      throw ELBv2Error.validation("A listener protocol must be specified")
+    }
+    let transport = TransportInput(
+      protocolName: name, certificates: input.certificates, policy: input.sslPolicy, alpn: input.alpnPolicy,
+      mutual: input.mutualAuthentication)
     let tags = try Tags.read(input.tags, call)
-    let id = call.ids.hex(16)
-    let ruleID = call.ids.hex(16)
+    let sealer = store.sealer
+    try await requireCertificates(input.certificates)
+    let ids = (listener: call.ids.hex(16), rule: call.ids.hex(16))
     let (record, isNew) = try await store.write { tx in
       let balancer = try tx.loadBalancer(input.loadBalancerArn, call.scope)
       let present = try tx.listeners(of: balancer.arn, call.scope)
-      if let existing = present.first(where: { $0.port == port }) {
-        guard existing.defaultAction == action, existing.tags == tags else {
+      let path = "\(Names.fullName(loadBalancer: balancer.arn))/\(ids.listener)"
+      var record = ListenerRecord(
+        arn: call.arn("elasticloadbalancing", "listener/\(path)"), loadBalancer: balancer.arn, port: port,
+        defaultAction: .forward(.init(groups: [])),
+        defaultRule: call.arn("elasticloadbalancing", "listener-rule/\(path)/\(ids.rule)"), tags: tags)
+      try transport.apply(to: &record, kind: balancer.kind, tx, call.scope)
+      let list = try ActionRules.read(input.defaultActions, on: name, sealer: sealer)
+      try GateAbilities.check(list)
+      record.defaultAction = list.action
+      record.defaultChecks = list.checks.isEmpty ? nil : list.checks
+      if let existing = present.first(where: { Self.conflict($0, record) }) {
+        guard existing.isSame(record) else {
           throw AWSError(
             "DuplicateListener", "A listener already exists on this port for this load balancer '\(balancer.arn)'")
         }
@@ -35,12 +48,7 @@ extension ELBv2Service {
           "TooManyListeners",
           "The maximum number of listeners per load balancer is '\(ELBv2Limits.listenersPerLoadBalancerMax)'")
       }
-      try Self.checkTargetGroups(action, balancer, tx, call.scope)
-      let path = "\(Names.fullName(loadBalancer: balancer.arn))/\(id)"
-      let record = ListenerRecord(
-        arn: call.arn("elasticloadbalancing", "listener/\(path)"), loadBalancer: balancer.arn, port: port,
-        defaultAction: action, defaultRule: call.arn("elasticloadbalancing", "listener-rule/\(path)/\(ruleID)"),
-        tags: tags)
+      try Self.checkTargetGroups(list.action, on: record, balancer, tx, call.scope)
       try tx.put(record, call.scope)
       return (record, true)
     }
@@ -50,39 +58,47 @@ extension ELBv2Service {
     return .make { $0.listeners = [Self.answer(record)] }
   }
 
-  /// - Throws: 501 for what the Gate cannot do, `UnsupportedProtocol` and `ValidationError` for what AWS refuses.
-  private static func checkBuilt(
-    _ name: String, certificates: [ELBv2.Certificate]?, policy: String?, alpn: [String]?,
-    mutual: ELBv2.MutualAuthenticationAttributes?
-  ) throws {
-    switch name {
-    case "HTTP": break
-    case "HTTPS": throw AWSError.notImplemented("HTTPS listeners (the Gate does not end TLS)")
-    case "": throw ELBv2Error.validation("A listener protocol must be specified")
-    default:
-      throw AWSError("UnsupportedProtocol", "Protocol '\(name)' is not supported on Application Load Balancers")
+  /// Whether two listeners would be on one port: TCP and UDP ports are apart.
+  private static func conflict(_ one: ListenerRecord, _ other: ListenerRecord) -> Bool {
+    func transports(_ name: String) -> Set<String> {
+      switch name {
+      case "UDP": ["UDP"]
+      case "TCP_UDP": ["TCP", "UDP"]
+      default: ["TCP"]
+      }
     }
-    if let certificates, !certificates.isEmpty {
-      throw ELBv2Error.validation("Certificates cannot be specified for HTTP listeners")
+    return one.port == other.port
+      && !transports(one.wireProtocol).isDisjoint(with: transports(other.wireProtocol))
+  }
+
+  /// - Throws: `CertificateNotFound` for certificates that no vault has, or that were not issued.
+  func requireCertificates(_ certificates: [ELBv2.Certificate]?) async throws {
+    for arn in (certificates ?? []).compactMap(\.certificateArn) where try await keyedCertificate(arn) == nil {
+      throw ELBv2Error.certificateNotFound(arn)
     }
-    if let policy, !policy.isEmpty {
-      throw ELBv2Error.validation("An SSL policy cannot be specified for HTTP listeners")
+  }
+
+  func keyedCertificate(_ arn: String) async throws -> KeyedCertificate? {
+    for vault in certificates {
+      if let found = try await vault.keyedCertificate(arn) { return found }
     }
-    if let alpn, !alpn.isEmpty, alpn != ["None"] {
-      throw ELBv2Error.validation("ALPN policies are only supported on TLS listeners")
-    }
-    if let mode = mutual?.mode, mode != "off" { throw AWSError.notImplemented("mutual authentication of listeners") }
+    return nil
   }
 
   /// Whether a load balancer may forward to an action's target groups.
-  /// - Throws: `TargetGroupNotFound`, `TargetGroupAssociationLimit`, `InvalidConfigurationRequest`.
+  /// - Throws: `TargetGroupNotFound`, `TargetGroupAssociationLimit`, `IncompatibleProtocols`,
+  ///   `InvalidConfigurationRequest`, `TooManyUniqueTargetGroupsPerLoadBalancer`.
   static func checkTargetGroups(
-    _ action: ActionRecord, _ balancer: LoadBalancerRecord, _ tx: Transaction, _ scope: Scope
+    _ action: ActionRecord, on listener: ListenerRecord, _ balancer: LoadBalancerRecord, _ tx: Transaction,
+    _ scope: Scope
   ) throws {
     guard !action.targetGroups.isEmpty else { return }
     let users = try tx.usersOfTargetGroups(scope)
     for arn in action.targetGroups {
       let group = try tx.targetGroup(arn, scope)
+      guard listenerTakes(listener.wireProtocol, group.protocolName) else {
+        throw ELBv2Error.incompatible(listener.wireProtocol, group.protocolName)
+      }
       guard (users[arn] ?? []).isSubset(of: [balancer.arn]) else {
         throw AWSError(
           "TargetGroupAssociationLimit",
@@ -93,33 +109,61 @@ extension ELBv2Service {
           "The following target groups are in a different VPC than load balancer '\(balancer.arn)': \(arn)")
       }
     }
+    let used = Set(users.filter { $0.value.contains(balancer.arn) }.keys).union(action.targetGroups)
+    guard used.count <= ELBv2Limits.targetGroupsPerLoadBalancerMax else {
+      throw AWSError(
+        "TooManyUniqueTargetGroupsPerLoadBalancer",
+        "The maximum number of unique target groups per load balancer is "
+          + "'\(ELBv2Limits.targetGroupsPerLoadBalancerMax)'")
+    }
+  }
+
+  private static func listenerTakes(_ listener: String, _ group: String) -> Bool {
+    switch listener {
+    case "HTTP", "HTTPS": ["HTTP", "HTTPS"].contains(group)
+    case "TCP": ["TCP", "TCP_UDP"].contains(group)
+    case "TLS": ["TCP", "TLS"].contains(group)
+    case "UDP": ["UDP", "TCP_UDP"].contains(group)
+    default: group == listener
+    }
   }
 
   func modifyListener(_ input: ELBv2.ModifyListenerInput, _ call: CallContext) async throws
     -> ELBv2.ModifyListenerOutput
   {
-    try Self.checkBuilt(
-      input.protocol ?? "HTTP", certificates: input.certificates, policy: input.sslPolicy, alpn: input.alpnPolicy,
+    let transport = TransportInput(
+      protocolName: input.protocol, certificates: input.certificates, policy: input.sslPolicy, alpn: input.alpnPolicy,
       mutual: input.mutualAuthentication)
-    let action = try input.defaultActions.flatMap { $0.isEmpty ? nil : try ActionRules.read($0) }
+    try await requireCertificates(input.certificates)
+    let sealer = store.sealer
     let (record, hasMoved) = try await store.write { tx in
       var record = try tx.listener(input.listenerArn, call.scope)
       let balancer = try tx.loadBalancer(record.loadBalancer, call.scope)
-      let old = record.port
-      if let port = input.port, port != old {
-        guard try !tx.listeners(of: balancer.arn, call.scope).contains(where: { $0.port == port }) else {
-          throw AWSError(
-            "DuplicateListener", "A listener already exists on this port for this load balancer '\(balancer.arn)'")
+      let old = record
+      if let port = input.port {
+        guard (1...65_535).contains(port) else {
+          throw ELBv2Error.validation("A listener port between '1' and '65535' must be specified")
         }
         record.port = port
-        record.bound = nil
       }
-      if let action {
-        try Self.checkTargetGroups(action, balancer, tx, call.scope)
-        record.defaultAction = action
+      try transport.apply(to: &record, kind: balancer.kind, tx, call.scope)
+      let others = try tx.listeners(of: balancer.arn, call.scope).filter { $0.arn != record.arn }
+      guard !others.contains(where: { Self.conflict($0, record) }) else {
+        throw AWSError(
+          "DuplicateListener", "A listener already exists on this port for this load balancer '\(balancer.arn)'")
       }
+      if let actions = input.defaultActions, !actions.isEmpty {
+        let list = try ActionRules.read(
+          actions, on: record.wireProtocol, old: old.defaultChecks ?? [], sealer: sealer)
+        try GateAbilities.check(list)
+        record.defaultAction = list.action
+        record.defaultChecks = list.checks.isEmpty ? nil : list.checks
+      }
+      try Self.checkTargetGroups(record.defaultAction, on: record, balancer, tx, call.scope)
+      let hasMoved = record.port != old.port || record.wireProtocol != old.wireProtocol
+      if hasMoved { record.bound = nil }
       try tx.put(record, call.scope)
-      return (record, record.port != old)
+      return (record, hasMoved)
     }
     if hasMoved {
       _ = try await reconciler.bind(record.arn, within: bindWait)
@@ -170,63 +214,32 @@ extension ELBv2Service {
       $0.listenerArn = record.arn
       $0.loadBalancerArn = record.loadBalancer
       $0.port = record.port
-      $0.protocol = "HTTP"
-      $0.defaultActions = [ActionRules.answer(record.defaultAction)]
-    }
-  }
-
-  // MARK: - Attributes
-
-  func describeListenerAttributes(
-    _ input: ELBv2.DescribeListenerAttributesInput, _ call: CallContext
-  ) async throws -> ELBv2.DescribeListenerAttributesOutput {
-    let record = try await store.read { try $0.listener(input.listenerArn, call.scope) }
-    return .make { $0.attributes = Self.attributes(record) }
-  }
-
-  func modifyListenerAttributes(
-    _ input: ELBv2.ModifyListenerAttributesInput, _ call: CallContext
-  ) async throws -> ELBv2.ModifyListenerAttributesOutput {
-    let changes = input.attributes.map { (key: $0.key ?? "", value: $0.value ?? "") }
-    let record = try await store.write { tx in
-      var record = try tx.listener(input.listenerArn, call.scope)
-      record.attributes = try AttributeTable.listener.changed(record.attributes, by: changes)
-      try tx.put(record, call.scope)
-      return record
-    }
-    return .make { $0.attributes = Self.attributes(record) }
-  }
-
-  private static func attributes(_ record: ListenerRecord) -> [ELBv2.ListenerAttribute] {
-    AttributeTable.listener.all(record.attributes).map { key, value in
-      .make {
-        $0.key = key
-        $0.value = value
+      $0.protocol = record.wireProtocol
+      $0.defaultActions = ActionRules.answer(record.defaultChecks, record.defaultAction)
+      guard record.endsTLS else { return }
+      $0.certificates = record.certificates?.prefix(1).map { arn in .make { $0.certificateArn = arn } }
+      $0.sslPolicy = record.securityPolicy
+      if record.wireProtocol == "TLS" {
+        $0.alpnPolicy = record.alpnPolicy.map { [$0] }
+      } else {
+        $0.mutualAuthentication = .make {
+          $0.mode = record.mutual?.mode ?? "off"
+          $0.trustStoreArn = record.mutual?.trustStore
+          $0.ignoreClientCertificateExpiry = record.mutual?.ignoresExpiry
+          $0.trustStoreAssociationStatus = record.mutual?.trustStore == nil ? nil : "active"
+          $0.advertiseTrustStoreCaNames = record.mutual?.advertises
+        }
       }
     }
   }
+}
 
-  // MARK: - Certificates: only HTTPS listeners have some
-
-  func addListenerCertificates(
-    _ input: ELBv2.AddListenerCertificatesInput, _ call: CallContext
-  ) async throws -> ELBv2.AddListenerCertificatesOutput {
-    _ = try await store.read { try $0.listener(input.listenerArn, call.scope) }
-    throw AWSError.notImplemented("certificates of listeners (the Gate does not end TLS)")
-  }
-
-  func removeListenerCertificates(
-    _ input: ELBv2.RemoveListenerCertificatesInput, _ call: CallContext
-  ) async throws -> ELBv2.RemoveListenerCertificatesOutput {
-    // No listener has a certificate, so there is nothing to remove.
-    _ = try await store.read { try $0.listener(input.listenerArn, call.scope) }
-    return .init()
-  }
-
-  func describeListenerCertificates(
-    _ input: ELBv2.DescribeListenerCertificatesInput, _ call: CallContext
-  ) async throws -> ELBv2.DescribeListenerCertificatesOutput {
-    _ = try await store.read { try $0.listener(input.listenerArn, call.scope) }
-    return .make { $0.certificates = [] }
+extension ListenerRecord {
+  /// The same settings, whatever they are called and wherever they are bound.
+  fileprivate func isSame(_ other: ListenerRecord) -> Bool {
+    defaultAction == other.defaultAction && tags == other.tags && wireProtocol == other.wireProtocol
+      && certificates?.first == other.certificates?.first && securityPolicy == other.securityPolicy
+      && alpnPolicy == other.alpnPolicy && mutual == other.mutual
+      && (defaultChecks ?? []).count == (other.defaultChecks ?? []).count
   }
 }

@@ -48,11 +48,11 @@ extension ELBv2Service {
       $0.loadBalancerArn = record.arn
       $0.loadBalancerName = record.name
       $0.dnsName = ports.dnsName(record, listeners)
-      $0.canonicalHostedZoneId = Names.hostedZone(call.region)
+      $0.canonicalHostedZoneId = Names.hostedZone(call.region, record.kind)
       $0.createdTime = record.created
       $0.scheme = record.scheme
       $0.vpcId = record.vpc
-      $0.type = "application"
+      $0.type = record.kind.rawValue
       $0.ipAddressType = record.ipAddressType
       $0.securityGroups = record.securityGroups
       $0.enforceSecurityGroupInboundRulesOnPrivateLinkTraffic = record.enforcesPrivateLinkRules
@@ -60,7 +60,7 @@ extension ELBv2Service {
         .make {
           $0.zoneName = zone.zone
           $0.subnetId = zone.subnet
-          $0.loadBalancerAddresses = []
+          $0.loadBalancerAddresses = Self.addresses(zone)
         }
       }
       let broken = listeners.first { $0.bound != nil && $0.bound?.port == nil }
@@ -69,6 +69,17 @@ extension ELBv2Service {
         if let broken { $0.reason = "Port \(broken.port) could not be bound: \(broken.bound?.problem ?? "")" }
       }
     }
+  }
+
+  private static func addresses(_ zone: ZoneRecord) -> [ELBv2.LoadBalancerAddress] {
+    guard zone.allocation != nil || zone.privateAddress != nil else { return [] }
+    return [
+      .make {
+        $0.allocationId = zone.allocation
+        $0.ipAddress = zone.elasticAddress
+        $0.privateIPv4Address = zone.privateAddress
+      }
+    ]
   }
 
   func describeLoadBalancerAttributes(
@@ -82,9 +93,17 @@ extension ELBv2Service {
     _ input: ELBv2.ModifyLoadBalancerAttributesInput, _ call: CallContext
   ) async throws -> ELBv2.ModifyLoadBalancerAttributesOutput {
     let changes = input.attributes.map { (key: $0.key ?? "", value: $0.value ?? "") }
+    let change: @Sendable (inout LoadBalancerRecord) throws -> Void = { record in
+      record.attributes = try AttributeTable.loadBalancer(record.kind).changed(record.attributes, by: changes)
+      try AttributeChecks.loadBalancer(record.attributes, record.kind)
+    }
+    let old = try await store.read { try $0.loadBalancer(input.loadBalancerArn, call.scope) }
+    var wanted = old
+    try change(&wanted)
+    try await tryLogs(wanted, old: old, call)
     let record = try await store.write { tx in
       var record = try tx.loadBalancer(input.loadBalancerArn, call.scope)
-      record.attributes = try AttributeTable.loadBalancer.changed(record.attributes, by: changes)
+      try change(&record)
       try tx.put(record, call.scope)
       return record
     }
@@ -93,69 +112,11 @@ extension ELBv2Service {
   }
 
   private static func attributes(_ record: LoadBalancerRecord) -> [ELBv2.LoadBalancerAttribute] {
-    AttributeTable.loadBalancer.all(record.attributes).map { key, value in
+    AttributeTable.loadBalancer(record.kind).all(record.attributes).map { key, value in
       .make {
         $0.key = key
         $0.value = value
       }
     }
-  }
-
-  func setSecurityGroups(
-    _ input: ELBv2.SetSecurityGroupsInput, _ call: CallContext
-  ) async throws -> ELBv2.SetSecurityGroupsOutput {
-    let vpc = try await store.read { try $0.loadBalancer(input.loadBalancerArn, call.scope).vpc }
-    let groups = try await securityGroups(input.securityGroups, vpc, call)
-    let record = try await store.write { tx in
-      var record = try tx.loadBalancer(input.loadBalancerArn, call.scope)
-      record.securityGroups = groups
-      if let enforced = input.enforceSecurityGroupInboundRulesOnPrivateLinkTraffic {
-        record.enforcesPrivateLinkRules = enforced
-      }
-      try tx.put(record, call.scope)
-      return record
-    }
-    return .make {
-      $0.securityGroupIds = record.securityGroups
-      $0.enforceSecurityGroupInboundRulesOnPrivateLinkTraffic = record.enforcesPrivateLinkRules
-    }
-  }
-
-  func setSubnets(_ input: ELBv2.SetSubnetsInput, _ call: CallContext) async throws -> ELBv2.SetSubnetsOutput {
-    let old = try await store.read { try $0.loadBalancer(input.loadBalancerArn, call.scope) }
-    let (vpc, zones) = try await places(subnets(input.subnets, input.subnetMappings), call)
-    guard vpc == old.vpc else {
-      throw ELBv2Error.invalidConfiguration("The subnets must belong to the load balancer's VPC '\(old.vpc)'")
-    }
-    let record = try await store.write { tx in
-      var record = try tx.loadBalancer(input.loadBalancerArn, call.scope)
-      record.zones = zones
-      if let type = input.ipAddressType { record.ipAddressType = type }
-      try tx.put(record, call.scope)
-      return record
-    }
-    return .make {
-      $0.availabilityZones = answer(record, [], call).availabilityZones
-      $0.ipAddressType = record.ipAddressType
-    }
-  }
-
-  func setIpAddressType(
-    _ input: ELBv2.SetIpAddressTypeInput, _ call: CallContext
-  ) async throws -> ELBv2.SetIpAddressTypeOutput {
-    try await store.write { tx in
-      var record = try tx.loadBalancer(input.loadBalancerArn, call.scope)
-      record.ipAddressType = input.ipAddressType
-      try tx.put(record, call.scope)
-    }
-    return .make { $0.ipAddressType = input.ipAddressType }
-  }
-
-  /// No capacity is reserved here, nor need it be.
-  func describeCapacityReservation(
-    _ input: ELBv2.DescribeCapacityReservationInput, _ call: CallContext
-  ) async throws -> ELBv2.DescribeCapacityReservationOutput {
-    _ = try await store.read { try $0.loadBalancer(input.loadBalancerArn, call.scope) }
-    return .make { $0.capacityReservationState = [] }
   }
 }

@@ -8,28 +8,26 @@ import ServiceKit
 
 extension ELBv2Service {
   /// The subnets of either form of the input.
-  func subnets(_ subnets: [String]?, _ mappings: [ELBv2.SubnetMapping]?) throws -> [String] {
+  static func mappings(
+    _ subnets: [String]?, _ mappings: [ELBv2.SubnetMapping]?
+  ) throws -> [ELBv2.SubnetMapping] {
     let plain = subnets ?? []
     let mapped = mappings ?? []
     guard plain.isEmpty || mapped.isEmpty else {
       throw ELBv2Error.validation("You must specify either subnets or subnet mappings, not both")
     }
-    for mapping in mapped {
-      if mapping.allocationId != nil || mapping.privateIPv4Address != nil || mapping.iPv6Address != nil {
-        throw ELBv2Error.invalidConfiguration(
-          "You cannot specify addresses in the subnet mappings of an Application Load Balancer")
-      }
-    }
-    return plain + mapped.compactMap(\.subnetId)
+    return mapped + plain.map { subnet in .make { $0.subnetId = subnet } }
   }
 
-  /// The VPC and the zones of subnets: at least two, each in a zone of its own.
-  /// - Throws: `ValidationError`, `SubnetNotFound`, `InvalidConfigurationRequest`.
-  func places(_ subnets: [String], _ call: CallContext) async throws -> (vpc: String, zones: [ZoneRecord]) {
-    guard Set(subnets).count == subnets.count else {
-      throw ELBv2Error.invalidConfiguration("The same subnet cannot be specified more than once")
-    }
-    guard subnets.count >= 2 else { throw Self.twoZones }
+  /// The VPC and the zones of subnets: each in a zone of its own; at least two for an application load balancer.
+  /// - Throws: `ValidationError`, `SubnetNotFound`, `InvalidSubnet`, `AllocationIdNotFound`,
+  ///   `InvalidConfigurationRequest`.
+  func places(
+    _ mappings: [ELBv2.SubnetMapping], kind: LoadBalancerKind, scheme: String, _ ipAddressType: String,
+    _ call: CallContext
+  ) async throws -> (vpc: String, zones: [ZoneRecord]) {
+    try Self.check(mappings, kind: kind, scheme: scheme, ipAddressType)
+    let subnets = mappings.compactMap(\.subnetId)
     let found: [EC2.Subnet]
     do {
       found =
@@ -39,18 +37,78 @@ extension ELBv2Service {
       throw AWSError(
         "SubnetNotFound", error.message.replacing("does not exist", with: "is not valid or does not exist"))
     }
-    let zones = subnets.compactMap { id in
-      found.first { $0.subnetId == id }.map { ZoneRecord(zone: $0.availabilityZone ?? "", subnet: id) }
+    var zones: [ZoneRecord] = []
+    for mapping in mappings {
+      guard let subnet = found.first(where: { $0.subnetId == mapping.subnetId }), let id = subnet.subnetId else {
+        continue
+      }
+      var zone = ZoneRecord(zone: subnet.availabilityZone ?? "", subnet: id)
+      if let address = mapping.privateIPv4Address {
+        guard let value = Addresses.ipv4(address), let network = subnet.cidrBlock.flatMap(Addresses.network),
+          Addresses.contains(network, value)
+        else { throw ELBv2Error.invalidConfiguration("The address '\(address)' is not in the subnet '\(id)'") }
+        zone.privateAddress = address
+      }
+      if let allocation = mapping.allocationId {
+        zone.allocation = allocation
+        zone.elasticAddress = try await elasticAddress(allocation, call)
+      }
+      zones.append(zone)
     }
     guard let vpc = found.first?.vpcId, found.allSatisfy({ $0.vpcId == vpc }) else {
       throw ELBv2Error.invalidConfiguration("All subnets must belong to the same VPC")
     }
+    if ipAddressType != "ipv4", found.contains(where: { ($0.ipv6CidrBlockAssociationSet ?? []).isEmpty }) {
+      throw AWSError("InvalidSubnet", "You must specify subnets with an associated IPv6 CIDR block")
+    }
     guard Set(zones.map(\.zone)).count == zones.count else {
-      if Set(zones.map(\.zone)).count < 2 { throw Self.twoZones }
+      if kind == .application, Set(zones.map(\.zone)).count < 2 { throw Self.twoZones }
       throw ELBv2Error.invalidConfiguration(
         "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
     }
     return (vpc, zones)
+  }
+
+  private static func check(
+    _ mappings: [ELBv2.SubnetMapping], kind: LoadBalancerKind, scheme: String, _ ipAddressType: String
+  ) throws {
+    let types = ["ipv4", "dualstack"] + (kind == .application ? ["dualstack-without-public-ipv4"] : [])
+    guard types.contains(ipAddressType) else {
+      throw ELBv2Error.validation(
+        "IP address type '\(ipAddressType)' must be one of '\(types.joined(separator: ", "))'")
+    }
+    let subnets = mappings.compactMap(\.subnetId)
+    guard subnets.count == mappings.count else { throw ELBv2Error.validation("A subnet mapping must have a subnet ID") }
+    guard Set(subnets).count == subnets.count else {
+      throw ELBv2Error.invalidConfiguration("The same subnet cannot be specified more than once")
+    }
+    for mapping in mappings {
+      if mapping.iPv6Address != nil || mapping.sourceNatIpv6Prefix != nil {
+        throw AWSError.notImplemented("IPv6 addresses of load balancers")
+      }
+      guard mapping.allocationId != nil || mapping.privateIPv4Address != nil else { continue }
+      guard kind == .network else {
+        throw ELBv2Error.invalidConfiguration(
+          "You cannot specify addresses in the subnet mappings of an Application Load Balancer")
+      }
+      guard (mapping.allocationId != nil) == (scheme == "internet-facing") else {
+        throw ELBv2Error.invalidConfiguration(
+          "Elastic IP addresses are for internet-facing load balancers, private addresses for internal ones")
+      }
+    }
+    guard subnets.count >= (kind == .application ? 2 : 1) else {
+      throw kind == .application ? twoZones : ELBv2Error.validation("At least one subnet must be specified")
+    }
+  }
+
+  private func elasticAddress(_ allocation: String, _ call: CallContext) async throws -> String? {
+    do {
+      let found = try await call.acting(as: Self.servicePrincipal).invoke(
+        EC2.describeAddresses, .make { $0.allocationIds = [allocation] })
+      return found.addresses?.first?.publicIp
+    } catch let error as AWSError where error.code == "InvalidAllocationID.NotFound" {
+      throw AWSError("AllocationIdNotFound", "The allocation IDs '\(allocation)' are not valid")
+    }
   }
 
   private static let twoZones = ELBv2Error.validation(

@@ -8,17 +8,22 @@ import Store
 
 extension ELBv2Service {
   func createRule(_ input: ELBv2.CreateRuleInput, _ call: CallContext) async throws -> ELBv2.CreateRuleOutput {
-    if let transforms = input.transforms, !transforms.isEmpty { throw AWSError.notImplemented("transforms of rules") }
     guard (1...50_000).contains(input.priority) else {
       throw ELBv2Error.validation("Priority '\(input.priority)' must be between '1' and '50000' inclusive")
     }
     let conditions = try ConditionRules.read(input.conditions)
-    let action = try ActionRules.read(input.actions)
+    let transforms = try TransformRules.read(input.transforms ?? [])
+    try GateAbilities.check(conditions)
+    try GateAbilities.check(transforms)
     let tags = try Tags.read(input.tags, call)
     let id = call.ids.hex(16)
+    let sealer = store.sealer
     let record = try await store.write { tx in
       let listener = try tx.listener(input.listenerArn, call.scope)
       let balancer = try tx.loadBalancer(listener.loadBalancer, call.scope)
+      guard balancer.kind == .application else {
+        throw ELBv2Error.invalidConfiguration("Rules are not supported on \(balancer.kind.plural)")
+      }
       let present = try tx.rules(of: listener.arn, call.scope)
       guard !present.contains(where: { $0.priority == input.priority }) else {
         throw ELBv2Error.priorityInUse(input.priority)
@@ -30,10 +35,14 @@ extension ELBv2Service {
         throw AWSError(
           "TooManyRules", "The maximum number of rules per load balancer is '\(ELBv2Limits.rulesPerLoadBalancerMax)'")
       }
-      try Self.checkTargetGroups(action, balancer, tx, call.scope)
-      let record = RuleRecord(
+      let list = try ActionRules.read(input.actions, on: listener.wireProtocol, sealer: sealer)
+      try GateAbilities.check(list)
+      try Self.checkTargetGroups(list.action, on: listener, balancer, tx, call.scope)
+      var record = RuleRecord(
         arn: call.arn("elasticloadbalancing", "listener-rule/\(Names.listenerPath(listener.arn))/\(id)"),
-        listener: listener.arn, priority: input.priority, conditions: conditions, action: action, tags: tags)
+        listener: listener.arn, priority: input.priority, conditions: conditions, action: list.action, tags: tags)
+      record.checks = list.checks.isEmpty ? nil : list.checks
+      record.transforms = transforms.isEmpty ? nil : transforms
       try tx.put(record, call.scope)
       return record
     }
@@ -42,19 +51,31 @@ extension ELBv2Service {
   }
 
   func modifyRule(_ input: ELBv2.ModifyRuleInput, _ call: CallContext) async throws -> ELBv2.ModifyRuleOutput {
-    if let transforms = input.transforms, !transforms.isEmpty { throw AWSError.notImplemented("transforms of rules") }
     let conditions = try input.conditions.flatMap { $0.isEmpty ? nil : try ConditionRules.read($0) }
-    let action = try input.actions.flatMap { $0.isEmpty ? nil : try ActionRules.read($0) }
+    let transforms = try input.transforms.flatMap { $0.isEmpty ? nil : try TransformRules.read($0) }
+    try GateAbilities.check(conditions ?? [])
+    try GateAbilities.check(transforms ?? [])
+    guard transforms == nil || input.resetTransforms != true else {
+      throw ELBv2Error.validation("Transforms cannot be specified together with ResetTransforms")
+    }
+    let sealer = store.sealer
     let record = try await store.write { tx in
       if try tx.listener(defaultRule: input.ruleArn, call.scope) != nil {
         throw ELBv2Error.notPermitted("Default rule '\(input.ruleArn)' cannot be modified")
       }
       var record = try tx.rule(input.ruleArn, call.scope)
       if let conditions { record.conditions = conditions }
-      if let action {
+      if let transforms { record.transforms = transforms }
+      if input.resetTransforms == true { record.transforms = nil }
+      if let actions = input.actions, !actions.isEmpty {
         let listener = try tx.listener(record.listener, call.scope)
-        try Self.checkTargetGroups(action, tx.loadBalancer(listener.loadBalancer, call.scope), tx, call.scope)
-        record.action = action
+        let list = try ActionRules.read(
+          actions, on: listener.wireProtocol, old: record.checks ?? [], sealer: sealer)
+        try GateAbilities.check(list)
+        try Self.checkTargetGroups(
+          list.action, on: listener, tx.loadBalancer(listener.loadBalancer, call.scope), tx, call.scope)
+        record.action = list.action
+        record.checks = list.checks.isEmpty ? nil : list.checks
       }
       try tx.put(record, call.scope)
       return record
@@ -143,8 +164,8 @@ extension ELBv2Service {
       $0.priority = "\(record.priority)"
       $0.isDefault = false
       $0.conditions = record.conditions.map(ConditionRules.answer)
-      $0.actions = [ActionRules.answer(record.action)]
-      $0.transforms = []
+      $0.actions = ActionRules.answer(record.checks, record.action)
+      $0.transforms = (record.transforms ?? []).map(TransformRules.answer)
     }
   }
 
@@ -154,7 +175,7 @@ extension ELBv2Service {
       $0.priority = "default"
       $0.isDefault = true
       $0.conditions = []
-      $0.actions = [ActionRules.answer(listener.defaultAction)]
+      $0.actions = ActionRules.answer(listener.defaultChecks, listener.defaultAction)
       $0.transforms = []
     }
   }

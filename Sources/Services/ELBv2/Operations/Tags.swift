@@ -82,6 +82,7 @@ extension ELBv2Service {
     if arn.contains(":loadbalancer/") { return try snapshot.loadBalancer(arn, scope).tags }
     if arn.contains(":targetgroup/") { return try snapshot.targetGroup(arn, scope).tags }
     if arn.contains(":listener/") { return try snapshot.listener(arn, scope).tags }
+    if arn.contains(":truststore/") { return try snapshot.trustStore(arn, scope).tags }
     if arn.contains(":listener-rule/") {
       if let listener = try snapshot.listener(defaultRule: arn, scope) { return listener.defaultRuleTags }
       return try snapshot.rule(arn, scope).tags
@@ -102,6 +103,10 @@ extension ELBv2Service {
       try tx.put(record, scope)
     } else if arn.contains(":listener/") {
       var record = try tx.listener(arn, scope)
+      record.tags = try change(record.tags)
+      try tx.put(record, scope)
+    } else if arn.contains(":truststore/") {
+      var record = try tx.trustStore(arn, scope)
       record.tags = try change(record.tags)
       try tx.put(record, scope)
     } else if var listener = try tx.listener(defaultRule: arn, scope) {

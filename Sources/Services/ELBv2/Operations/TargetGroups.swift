@@ -12,26 +12,25 @@ extension ELBv2Service {
   ) async throws -> ELBv2.CreateTargetGroupOutput {
     try Names.check(input.name, "Target group")
     let type = input.targetType ?? "instance"
-    try Self.checkBuilt(input, type)
+    let (name, version) = try Self.protocols(input, type)
+    try GateAbilities.check(protocolName: name, version: version)
     guard let port = input.port, (1...65_535).contains(port) else {
       throw ELBv2Error.validation("A port between '1' and '65535' must be specified")
     }
     guard let vpc = input.vpcId, !vpc.isEmpty else { throw ELBv2Error.validation("A VPC ID must be specified") }
-    let check = HealthCheckInput(
-      enabled: input.healthCheckEnabled, protocolName: input.healthCheckProtocol, path: input.healthCheckPath,
-      port: input.healthCheckPort, interval: input.healthCheckIntervalSeconds, timeout: input.healthCheckTimeoutSeconds,
-      healthyThreshold: input.healthyThresholdCount, unhealthyThreshold: input.unhealthyThresholdCount,
-      matcher: input.matcher?.httpCode, grpcMatcher: input.matcher?.grpcCode)
-    let healthCheck = try check.applied(to: HealthCheckRecord(), targetType: type)
+    let healthCheck = try Self.healthCheck(input).applied(
+      to: HealthCheckInput.standard(protocolName: name, version: version, targetType: type), targetType: type,
+      protocolName: name, version: version)
     let tags = try Tags.read(input.tags, call)
     try await requireVPC(vpc, call)
     let record = TargetGroupRecord(
       arn: call.arn("elasticloadbalancing", "targetgroup/\(input.name)/\(call.ids.hex(16))"), name: input.name,
-      targetType: type, protocolName: "HTTP", protocolVersion: "HTTP1", port: port, vpc: vpc, healthCheck: healthCheck,
+      targetType: type, protocolName: name, protocolVersion: version, port: port, vpc: vpc, healthCheck: healthCheck,
       tags: tags)
     let (made, users) = try await store.write { tx in
       if let existing = try tx.find(TargetGroupRecord.self, call.scope, index: "name", record.name).first {
         guard existing.targetType == record.targetType, existing.port == record.port, existing.vpc == record.vpc,
+          existing.protocolName == record.protocolName, existing.protocolVersion == record.protocolVersion,
           existing.healthCheck == record.healthCheck, existing.tags == record.tags
         else { throw ELBv2Error.duplicate("DuplicateTargetGroupName", "target group", record.name) }
         return (existing, try tx.usersOfTargetGroups(call.scope)[existing.arn] ?? [])
@@ -46,20 +45,46 @@ extension ELBv2Service {
     return .make { $0.targetGroups = [Self.answer(made, users)] }
   }
 
-  private static func checkBuilt(_ input: ELBv2.CreateTargetGroupInput, _ type: String) throws {
-    guard type == "ip" || type == "instance" else { throw AWSError.notImplemented("target groups of type \(type)") }
-    switch input.protocol {
-    case "HTTP": break
-    case nil: throw ELBv2Error.validation("A protocol must be specified")
-    case "HTTPS": throw AWSError.notImplemented("HTTPS target groups (the Gate does not speak TLS to targets)")
-    case .some(let name): throw AWSError.notImplemented("target groups of protocol \(name)")
+  private static func healthCheck(_ input: ELBv2.CreateTargetGroupInput) -> HealthCheckInput {
+    HealthCheckInput(
+      enabled: input.healthCheckEnabled, protocolName: input.healthCheckProtocol, path: input.healthCheckPath,
+      port: input.healthCheckPort, interval: input.healthCheckIntervalSeconds, timeout: input.healthCheckTimeoutSeconds,
+      healthyThreshold: input.healthyThresholdCount, unhealthyThreshold: input.unhealthyThresholdCount,
+      matcher: input.matcher?.httpCode, grpcMatcher: input.matcher?.grpcCode)
+  }
+
+  /// Protocol and version of a new target group; the version is empty for network load balancers'.
+  /// - Throws: `ValidationError`, 501 for Lambda functions, appliances, QUIC and IPv6.
+  private static func protocols(_ input: ELBv2.CreateTargetGroupInput, _ type: String) throws -> (String, String) {
+    guard ["instance", "ip", "alb", "lambda"].contains(type) else {
+      throw ELBv2Error.validation("Target type '\(type)' must be one of '[instance, ip, lambda, alb]'")
     }
-    // Terraform sends an empty version where none is said.
-    if let version = input.protocolVersion, !["", "HTTP1"].contains(version) {
-      throw AWSError.notImplemented("target groups of protocol version \(version)")
-    }
+    if type == "lambda" { throw AWSError.notImplemented("target groups of type lambda (there are no functions)") }
     if input.ipAddressType == "ipv6" { throw AWSError.notImplemented("IPv6 target groups") }
     if input.targetControlPort != nil { throw AWSError.notImplemented("TargetControlPort of target groups") }
+    guard let name = input.protocol, !name.isEmpty else { throw ELBv2Error.validation("A protocol must be specified") }
+    if ["GENEVE", "QUIC", "TCP_QUIC"].contains(name) {
+      throw AWSError.notImplemented("target groups of protocol \(name)")
+    }
+    guard LoadBalancerKind.application.protocols.contains(name) || LoadBalancerKind.network.protocols.contains(name)
+    else {
+      throw ELBv2Error.validation("Protocol '\(name)' must be one of '[HTTP, HTTPS, TCP, TLS, UDP, TCP_UDP]'")
+    }
+    if type == "alb", name != "TCP" {
+      throw ELBv2Error.validation("Protocol '\(name)' is not supported for target groups with target type 'alb'")
+    }
+    // Terraform sends an empty version where none is said.
+    let version = input.protocolVersion.flatMap { $0.isEmpty ? nil : $0 }
+    guard LoadBalancerKind.application.protocols.contains(name) else {
+      guard version == nil else {
+        throw ELBv2Error.validation("Protocol version cannot be specified for target groups of protocol '\(name)'")
+      }
+      return (name, "")
+    }
+    guard ["HTTP1", "HTTP2", "GRPC"].contains(version ?? "HTTP1") else {
+      throw ELBv2Error.validation("Protocol version '\(version ?? "")' must be one of '[HTTP1, HTTP2, GRPC]'")
+    }
+    return (name, version ?? "HTTP1")
   }
 
   func modifyTargetGroup(
@@ -72,7 +97,9 @@ extension ELBv2Service {
       matcher: input.matcher?.httpCode, grpcMatcher: input.matcher?.grpcCode)
     let (record, users) = try await store.write { tx in
       var record = try tx.targetGroup(input.targetGroupArn, call.scope)
-      record.healthCheck = try check.applied(to: record.healthCheck, targetType: record.targetType)
+      record.healthCheck = try check.applied(
+        to: record.healthCheck, targetType: record.targetType, protocolName: record.protocolName,
+        version: record.protocolVersion)
       try tx.put(record, call.scope)
       return (record, try tx.usersOfTargetGroups(call.scope)[record.arn] ?? [])
     }
@@ -136,20 +163,24 @@ extension ELBv2Service {
       $0.targetGroupName = record.name
       $0.targetType = record.targetType
       $0.protocol = record.protocolName
-      $0.protocolVersion = record.protocolVersion
+      $0.protocolVersion = record.protocolVersion.isEmpty ? nil : record.protocolVersion
       $0.port = record.port
       $0.vpcId = record.vpc
-      $0.ipAddressType = "ipv4"
+      $0.ipAddressType = record.ipAddressType ?? "ipv4"
       $0.loadBalancerArns = users.sorted()
+      let check = record.healthCheck
       $0.healthCheckEnabled = true
-      $0.healthCheckProtocol = "HTTP"
-      $0.healthCheckPath = record.healthCheck.path
-      $0.healthCheckPort = record.healthCheck.port
-      $0.healthCheckIntervalSeconds = record.healthCheck.interval
-      $0.healthCheckTimeoutSeconds = record.healthCheck.timeout
-      $0.healthyThresholdCount = record.healthCheck.healthyThreshold
-      $0.unhealthyThresholdCount = record.healthCheck.unhealthyThreshold
-      $0.matcher = .make { $0.httpCode = record.healthCheck.matcher }
+      $0.healthCheckProtocol = check.wireProtocol
+      $0.healthCheckPort = check.port
+      $0.healthCheckIntervalSeconds = check.interval
+      $0.healthCheckTimeoutSeconds = check.timeout
+      $0.healthyThresholdCount = check.healthyThreshold
+      $0.unhealthyThresholdCount = check.unhealthyThreshold
+      guard check.wireProtocol != "TCP" else { return }
+      $0.healthCheckPath = check.path
+      $0.matcher = .make {
+        if let codes = check.grpcMatcher { $0.grpcCode = codes } else { $0.httpCode = check.matcher }
+      }
     }
   }
 
@@ -168,7 +199,9 @@ extension ELBv2Service {
     let changes = input.attributes.map { (key: $0.key ?? "", value: $0.value ?? "") }
     let record = try await store.write { tx in
       var record = try tx.targetGroup(input.targetGroupArn, call.scope)
-      record.attributes = try AttributeTable.targetGroup.changed(record.attributes, by: changes)
+      let table = AttributeTable.targetGroup(record)
+      record.attributes = try table.changed(record.attributes, by: changes)
+      try AttributeChecks.targetGroup(record.attributes, table)
       try tx.put(record, call.scope)
       return record
     }
@@ -177,7 +210,7 @@ extension ELBv2Service {
   }
 
   private static func attributes(_ record: TargetGroupRecord) -> [ELBv2.TargetGroupAttribute] {
-    AttributeTable.targetGroup.all(record.attributes).map { key, value in
+    AttributeTable.targetGroup(record).all(record.attributes).map { key, value in
       .make {
         $0.key = key
         $0.value = value

@@ -15,7 +15,7 @@ extension ELBv2Service {
     try await store.write { tx in
       var group = try tx.targetGroup(input.targetGroupArn, call.scope)
       for target in input.targets {
-        try Self.check(target, group)
+        try Self.check(target, group, tx, call.scope)
         let port = target.port ?? group.port
         if let at = group.targets.firstIndex(where: { $0.isSame(target.id, port) }) {
           group.targets[at].drainingSince = nil
@@ -35,7 +35,11 @@ extension ELBv2Service {
     return .init()
   }
 
-  private static func check(_ target: ELBv2.TargetDescription, _ group: TargetGroupRecord) throws {
+  private static func check(
+    _ target: ELBv2.TargetDescription, _ group: TargetGroupRecord, _ snapshot: Snapshot, _ scope: Scope
+  ) throws {
+    if target.quicServerId != nil { throw AWSError.notImplemented("QUIC server IDs of targets") }
+    if group.targetType == "alb" { return try checkBalancer(target, group, snapshot, scope) }
     if let port = target.port, !(1...65_535).contains(port) {
       throw ELBv2Error.validation("The target port '\(port)' must be between '1' and '65535'")
     }
@@ -51,6 +55,27 @@ extension ELBv2Service {
         "InvalidTarget",
         "The IP address '\(target.id)' is not within a range allowed for targets: publicly routable addresses cannot be registered"
       )
+    }
+  }
+
+  /// An application load balancer behind a network load balancer: one, that has a listener on the port.
+  private static func checkBalancer(
+    _ target: ELBv2.TargetDescription, _ group: TargetGroupRecord, _ snapshot: Snapshot, _ scope: Scope
+  ) throws {
+    let balancer = try snapshot.loadBalancer(target.id, scope)
+    guard balancer.kind == .application, balancer.vpc == group.vpc else {
+      throw AWSError(
+        "InvalidTarget", "'\(target.id)' is not an Application Load Balancer of the target group's VPC")
+    }
+    let port = target.port ?? group.port
+    guard port == group.port else {
+      throw ELBv2Error.validation("The target port '\(port)' must be the target group's port '\(group.port)'")
+    }
+    guard try snapshot.listeners(of: balancer.arn, scope).contains(where: { $0.port == port }) else {
+      throw AWSError("InvalidTarget", "The load balancer '\(target.id)' has no listener on port '\(port)'")
+    }
+    guard group.targets.allSatisfy({ $0.id == target.id }) else {
+      throw AWSError("TooManyTargets", "A target group of target type 'alb' can have only one target")
     }
   }
 
@@ -86,10 +111,20 @@ extension ELBv2Service {
   func describeTargetHealth(
     _ input: ELBv2.DescribeTargetHealthInput, _ call: CallContext
   ) async throws -> ELBv2.DescribeTargetHealthOutput {
-    let (group, isUsed) = try await store.read { snapshot in
+    let ports = ports
+    let (group, isUsed, places) = try await store.read { snapshot in
       let group = try snapshot.targetGroup(input.targetGroupArn, call.scope)
-      return (group, try snapshot.usersOfTargetGroups(call.scope)[group.arn] != nil)
+      let state = DesiredState(
+        loadBalancers: try snapshot.list(LoadBalancerRecord.self, call.scope),
+        listeners: try snapshot.list(ListenerRecord.self, call.scope))
+      let places = group.targets.map { state.place(of: $0, in: group, ports) }
+      return (group, try snapshot.usersOfTargetGroups(call.scope)[group.arn] != nil, places)
     }
+    var keys: [TargetRecord: GateReconciler.TargetKey] = [:]
+    for (target, place) in zip(group.targets, places) {
+      if let place { keys[target] = .init(group: group.arn, address: place.address, port: place.port) }
+    }
+    let known = keys
     let health = isUsed ? await reconciler.health(of: group.arn) : [:]
     var wanted = group.targets
     var strangers: [ELBv2.TargetDescription] = []
@@ -104,8 +139,7 @@ extension ELBv2Service {
     return .make {
       $0.targetHealthDescriptions =
         wanted.map { target in
-          Self.answer(
-            target, group, isUsed: isUsed, health[.init(group: group.arn, address: target.id, port: target.port)])
+          Self.answer(target, group, isUsed: isUsed, known[target].flatMap { health[$0] })
         } + strangers.map { Self.stranger($0, group) }
     }
   }

@@ -4,12 +4,14 @@ import AWSCore
 import FoundationEssentials
 import GateProtocol
 import Logging
+import ServiceKit
 import Store
 
 /// One per service. Rounds are serialised: a caller of `apply` gets the outcome of a round that began after its call.
 actor GateReconciler {
   private let store: Store
   private let gate: GateController
+  private let certificates: [any CertificateVault]
   private let ports: PortPlan
   private let logger: Logger
   private var requested = 0
@@ -26,9 +28,12 @@ actor GateReconciler {
   /// The name of ELBv2's part at the controller.
   static let partName = "elbv2"
 
-  init(store: Store, gate: GateController, ports: PortPlan, logger: Logger) {
+  init(
+    store: Store, gate: GateController, certificates: [any CertificateVault], ports: PortPlan, logger: Logger
+  ) {
     self.store = store
     self.gate = gate
+    self.certificates = certificates
     self.ports = ports
     self.logger = logger
   }
@@ -69,19 +74,33 @@ actor GateReconciler {
   }
 
   private func round() async throws -> GateStatus? {
-    let desired = try await store.read { snapshot in
+    var desired = try await store.read { snapshot in
       DesiredState(
         loadBalancers: try snapshot.list(LoadBalancerRecord.self).map(\.1),
         listeners: try snapshot.list(ListenerRecord.self).map(\.1),
         rules: try snapshot.list(RuleRecord.self).map(\.1),
-        targetGroups: try snapshot.list(TargetGroupRecord.self).map(\.1))
+        targetGroups: try snapshot.list(TargetGroupRecord.self).map(\.1),
+        trustStores: try snapshot.list(TrustStoreRecord.self).map(\.1))
     }
+    desired.certificates = try await keyed(Set(desired.listeners.flatMap { $0.certificates ?? [] }))
     guard let status = try await gate.set(desired.gatePart(ports), for: Self.partName) else { return nil }
     try await note(status, desired)
     if desired.targetGroups.contains(where: { $0.targets.contains { $0.drainingSince != nil } }) {
       try await removeDrained(desired)
     }
     return status
+  }
+
+  /// The certificates with their keys; one that is gone is left out, and said.
+  private func keyed(_ arns: Set<String>) async throws -> [String: KeyedCertificate] {
+    var found: [String: KeyedCertificate] = [:]
+    for arn in arns {
+      for vault in certificates where found[arn] == nil { found[arn] = try await vault.keyedCertificate(arn) }
+      if found[arn] == nil {
+        logger.warning("a listener names a certificate that is gone", metadata: ["certificate": "\(arn)"])
+      }
+    }
+    return found
   }
 
   /// Records where listeners are bound and which load balancers have become active.
@@ -123,8 +142,11 @@ actor GateReconciler {
         .map { TargetKey(group: $0.targetGroup, address: $0.address, port: Int($0.port)) })
     var gone: [String: [TargetRecord]] = [:]
     for group in desired.targetGroups {
-      let targets = group.targets.filter {
-        $0.drainingSince != nil && drained.contains(TargetKey(group: group.arn, address: $0.id, port: $0.port))
+      let targets = group.targets.filter { target in
+        guard target.drainingSince != nil else { return false }
+        // What has no place any more is in the Gate no more.
+        guard let place = desired.place(of: target, in: group, ports) else { return true }
+        return drained.contains(TargetKey(group: group.arn, address: place.address, port: place.port))
       }
       if !targets.isEmpty { gone[group.arn] = targets }
     }
@@ -202,10 +224,12 @@ actor GateReconciler {
 
   /// Applies at the start and whenever the store or the Gate has news, until the task is cancelled.
   func run() async throws {
-    let changes = store.changes(
-      in: [
-        LoadBalancerRecord.collection, ListenerRecord.collection, RuleRecord.collection, TargetGroupRecord.collection,
-      ])
+    var collections: Set<String> = [
+      LoadBalancerRecord.collection, ListenerRecord.collection, RuleRecord.collection, TargetGroupRecord.collection,
+      TrustStoreRecord.collection,
+    ]
+    for vault in certificates { collections.formUnion(vault.certificateCollections) }
+    let changes = store.changes(in: collections)
     let events = await gate.events()
     await applyIfThere()
     await withTaskGroup(of: Void.self) { group in
@@ -222,7 +246,7 @@ actor GateReconciler {
     case .health(let reports):
       remember(reports)
       if reports.contains(where: { $0.state == .unused && $0.reason == .notRegistered }) { await applyIfThere() }
-    case .statistics: break
+    case .statistics, .attack: break
     }
   }
 }

@@ -49,7 +49,8 @@ extension ELBv2Service {
   private static func setListenerAttributes(
     _ arn: String, old: JSONValue?, _ new: JSONValue, _ call: CallContext
   ) async throws {
-    let changes = attributes(old?["ListenerAttributes"], new["ListenerAttributes"], .listener)
+    let changes = attributes(
+      old?["ListenerAttributes"], new["ListenerAttributes"], .listener(new["Protocol"]?.text ?? "HTTP"))
     guard !changes.isEmpty else { return }
     _ = try await call.invoke(
       ELBv2.modifyListenerAttributes,

@@ -75,7 +75,9 @@ extension ELBv2Service {
   private static func setAttributes(
     _ arn: String, old: JSONValue?, _ new: JSONValue, _ call: CallContext
   ) async throws {
-    let changes = attributes(old?["LoadBalancerAttributes"], new["LoadBalancerAttributes"], .loadBalancer)
+    let changes = attributes(
+      old?["LoadBalancerAttributes"], new["LoadBalancerAttributes"],
+      .loadBalancer(new["Type"]?.text == "network" ? .network : .application))
     guard !changes.isEmpty else { return }
     _ = try await call.invoke(
       ELBv2.modifyLoadBalancerAttributes,

@@ -60,7 +60,10 @@ extension ELBv2Service {
 
   /// Attributes and targets, which have operations of their own.
   private static func apply(_ arn: String, old: JSONValue?, _ new: JSONValue, _ call: CallContext) async throws {
-    let changes = attributes(old?["TargetGroupAttributes"], new["TargetGroupAttributes"], .targetGroup)
+    let changes = attributes(
+      old?["TargetGroupAttributes"], new["TargetGroupAttributes"],
+      .targetGroup(
+        protocolName: new["Protocol"]?.text ?? "HTTP", targetType: new["TargetType"]?.text ?? "instance"))
     if !changes.isEmpty {
       _ = try await call.invoke(
         ELBv2.modifyTargetGroupAttributes,

@@ -3,21 +3,56 @@
 import AWSCore
 import AWSWire
 import ELBv2Model
+import Store
+
+/// The actions of a listener or rule: what a client must prove, and what is then done.
+struct ActionList: Sendable, Hashable {
+  var checks: [CheckRecord]
+  var action: ActionRecord
+}
 
 enum ActionRules {
-  /// The one action of a listener or rule.
-  /// - Throws: `ValidationError`, `InvalidLoadBalancerAction`, 501 for types of action that are not built.
-  static func read(_ actions: [ELBv2.Action]) throws -> ActionRecord {
-    for action in actions where ["authenticate-cognito", "authenticate-oidc", "jwt-validation"].contains(action.type) {
-      throw AWSError.notImplemented("listener actions of type \(action.type)")
-    }
-    guard let action = actions.first else {
+  /// - Parameters:
+  ///   - protocolName: the listener's.
+  ///   - old: the checks before, see `CheckRules`.
+  /// - Throws: `ValidationError`, `InvalidLoadBalancerAction`, `TooManyActions`, 501 for what is not built.
+  static func read(
+    _ actions: [ELBv2.Action], on protocolName: String, old: [CheckRecord] = [], sealer: Sealer
+  ) throws -> ActionList {
+    guard !actions.isEmpty else {
       throw ELBv2Error.validation("A listener or rule must have at least one action")
     }
-    guard actions.count == 1 else {
-      throw ELBv2Error.invalidAction(
-        "A rule can have only one action of the types forward, redirect and fixed-response")
+    guard actions.count == 1 || actions.allSatisfy({ $0.order != nil }) else {
+      throw ELBv2Error.invalidAction("Each action must have an order when more than one is specified")
     }
+    guard Set(actions.map { $0.order ?? 1 }).count == actions.count else {
+      throw ELBv2Error.invalidAction("The orders of actions must be unique")
+    }
+    let sorted = actions.sorted { ($0.order ?? 1) < ($1.order ?? 1) }
+    let last = sorted[sorted.count - 1]
+    let checks = sorted.dropLast()
+    guard !CheckRules.types.contains(last.type) else {
+      throw ELBv2Error.invalidAction(
+        "The last action must be one of the types forward, redirect and fixed-response")
+    }
+    guard checks.allSatisfy({ CheckRules.types.contains($0.type) }) else {
+      throw ELBv2Error.invalidAction(
+        "A rule can have only one action of the types forward, redirect and fixed-response, and it must be the last")
+    }
+    guard checks.count <= 1 else {
+      throw AWSError("TooManyActions", "A rule can have only one action that authenticates")
+    }
+    if !checks.isEmpty, protocolName != "HTTPS" {
+      throw ELBv2Error.invalidAction("Actions of type '\(sorted[0].type)' are supported only on HTTPS listeners")
+    }
+    if !["HTTP", "HTTPS"].contains(protocolName), last.type != "forward" {
+      throw ELBv2Error.invalidAction("Actions of type '\(last.type)' are not supported on \(protocolName) listeners")
+    }
+    return ActionList(
+      checks: try checks.map { try CheckRules.read($0, old: old, sealer: sealer) }, action: try terminal(last))
+  }
+
+  private static func terminal(_ action: ELBv2.Action) throws -> ActionRecord {
     switch action.type {
     case "forward": return .forward(try forward(action))
     case "redirect": return .redirect(try redirect(action))
@@ -30,10 +65,16 @@ enum ActionRules {
   private static func forward(_ action: ELBv2.Action) throws -> ForwardRecord {
     var record = ForwardRecord(groups: [], order: action.order)
     if let config = action.forwardConfig {
-      if config.targetGroupStickinessConfig?.enabled == true {
-        throw AWSError.notImplemented("target group stickiness of forward actions")
+      if let stickiness = config.targetGroupStickinessConfig {
+        if let seconds = stickiness.durationSeconds, !(1...604_800).contains(seconds) {
+          throw ELBv2Error.validation("Stickiness duration '\(seconds)' must be between '1' and '604800' seconds")
+        }
+        guard stickiness.enabled != true || stickiness.durationSeconds != nil else {
+          throw ELBv2Error.validation("A stickiness duration must be specified when stickiness is enabled")
+        }
+        record.stickinessSeconds = stickiness.durationSeconds
+        record.isSticky = stickiness.enabled == true ? true : nil
       }
-      record.stickinessSeconds = config.targetGroupStickinessConfig?.durationSeconds
       record.groups = try (config.targetGroups ?? []).map { group in
         let weight = group.weight ?? 1
         guard (0...999).contains(weight) else {
@@ -111,7 +152,11 @@ enum ActionRules {
       statusCode: config.statusCode, contentType: config.contentType, body: config.messageBody, order: action.order)
   }
 
-  /// As the Describe operations tell it.
+  /// As the Describe operations tell them.
+  static func answer(_ checks: [CheckRecord]?, _ action: ActionRecord) -> [ELBv2.Action] {
+    (checks ?? []).map(CheckRules.answer) + [answer(action)]
+  }
+
   static func answer(_ record: ActionRecord) -> ELBv2.Action {
     .make {
       switch record {
@@ -127,7 +172,7 @@ enum ActionRules {
             }
           }
           $0.targetGroupStickinessConfig = .make {
-            $0.enabled = false
+            $0.enabled = forward.isSticky ?? false
             $0.durationSeconds = forward.stickinessSeconds
           }
         }

@@ -23,6 +23,10 @@ enum Addresses {
     return (address, bits)
   }
 
+  static func contains(_ network: (address: UInt32, bits: Int), _ address: UInt32) -> Bool {
+    network.bits == 0 || address >> (32 - UInt32(network.bits)) == network.address >> (32 - UInt32(network.bits))
+  }
+
   /// The ranges that an ip target may be in: the private ones that AWS names, and loopback, where Castle's tasks are.
   static func mayBeTarget(_ address: UInt32) -> Bool {
     let allowed: [(UInt32, Int)] = [

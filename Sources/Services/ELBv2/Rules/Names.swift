@@ -40,9 +40,19 @@ enum Names {
   }
 
   /// The hosted zone that Route 53 aliases to load balancers of a region name.
-  static func hostedZone(_ region: String) -> String {
-    hostedZones[region] ?? "Z35SXDOTRQ7X7K"
+  static func hostedZone(_ region: String, _ kind: LoadBalancerKind) -> String {
+    kind == .network
+      ? networkHostedZones[region] ?? "Z26RNL4JYFTOTI" : hostedZones[region] ?? "Z35SXDOTRQ7X7K"
   }
+
+  private static let networkHostedZones = [
+    "us-east-1": "Z26RNL4JYFTOTI", "us-east-2": "ZLMOA37VPKANP", "us-west-1": "Z24FKFUX50B4VW",
+    "us-west-2": "Z18D5FSROUN65G", "ca-central-1": "Z2EPGBW3API2WT", "eu-west-1": "Z2IFOLAFXWLO4F",
+    "eu-west-2": "ZD4D7Y8KGAS4G", "eu-west-3": "Z1CMS0P5QUZ6D5", "eu-central-1": "Z3F0SRJ5LGBH90",
+    "eu-north-1": "Z1UDT6IFJ4EJM", "ap-southeast-1": "ZKVM4W9LS7TM", "ap-southeast-2": "ZCT6FZBF4DROD",
+    "ap-northeast-1": "Z31USIVHYNEOWT", "ap-northeast-2": "ZIBE1TIR4HY56", "ap-south-1": "ZVDDRBQ08TROA",
+    "sa-east-1": "ZTK26PT1VY4CU",
+  ]
 
   private static let hostedZones = [
     "us-east-1": "Z35SXDOTRQ7X7K", "us-east-2": "Z3AADJGX6KTTL2", "us-west-1": "Z368ELLRRE2KJ0",

@@ -29,6 +29,12 @@ extension Snapshot {
     return record
   }
 
+  func trustStore(_ arn: String, _ scope: Scope) throws -> TrustStoreRecord {
+    guard arn.contains(":truststore/") else { throw ELBv2Error.invalidARN(arn, "trust store") }
+    guard let record = try get(TrustStoreRecord.self, scope, arn) else { throw ELBv2Error.trustStoreNotFound(arn) }
+    return record
+  }
+
   /// The listener whose default rule has this ARN.
   func listener(defaultRule arn: String, _ scope: Scope) throws -> ListenerRecord? {
     try list(ListenerRecord.self, scope).first { $0.defaultRule == arn }

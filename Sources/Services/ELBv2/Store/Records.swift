@@ -7,9 +7,13 @@ import Store
 struct ZoneRecord: Codable, Sendable, Hashable {
   var zone: String
   var subnet: String
+  /// Of a network load balancer: its Elastic IP address, and its address in the subnet.
+  var allocation: String?
+  var elasticAddress: String?
+  var privateAddress: String?
 }
 
-/// An application load balancer.
+/// A load balancer: application or network.
 struct LoadBalancerRecord: Record {
   static let collection = "elbv2.load-balancer"
   var recordID: String { arn }
@@ -32,6 +36,27 @@ struct LoadBalancerRecord: Record {
   var attributes: [String: String] = [:]
   var enforcesPrivateLinkRules: String?
   var tags: [String: String] = [:]
+  /// `application` or `network`; nil is an application load balancer.
+  var type: String?
+  var prefixForIPv6SourceNAT: String?
+  /// ModifyCapacityReservation.
+  var capacity: CapacityRecord?
+
+  var kind: LoadBalancerKind { type == "network" ? .network : .application }
+}
+
+enum LoadBalancerKind: String, Sendable {
+  case application, network
+
+  /// `application` becomes `Application Load Balancers`, as messages name it.
+  var plural: String { self == .application ? "Application Load Balancers" : "Network Load Balancers" }
+  var protocols: [String] { self == .application ? ["HTTP", "HTTPS"] : ["TCP", "TLS", "UDP", "TCP_UDP"] }
+}
+
+/// Capacity that was asked for; here there is always enough.
+struct CapacityRecord: Codable, Sendable, Hashable {
+  var units: Int
+  var modified: Timestamp
 }
 
 /// Where the Gate really listens.
@@ -59,6 +84,28 @@ struct ListenerRecord: Record {
   var attributes: [String: String] = [:]
   var tags: [String: String] = [:]
   var defaultRuleTags: [String: String] = [:]
+  /// `HTTP`, `HTTPS`, `TCP`, `TLS`, `UDP`, `TCP_UDP`; nil is HTTP.
+  var protocolName: String?
+  /// ARNs, the default certificate first.
+  var certificates: [String]?
+  var securityPolicy: String?
+  var alpnPolicy: String?
+  var mutual: MutualRecord?
+  /// What comes before the default action.
+  var defaultChecks: [CheckRecord]?
+
+  var wireProtocol: String { protocolName ?? "HTTP" }
+  var endsTLS: Bool { wireProtocol == "HTTPS" || wireProtocol == "TLS" }
+}
+
+/// Mutual authentication of an HTTPS listener.
+struct MutualRecord: Codable, Sendable, Hashable {
+  /// `passthrough` or `verify`.
+  var mode: String
+  var trustStore: String?
+  var ignoresExpiry: Bool?
+  /// `on` or `off`.
+  var advertises: String?
 }
 
 /// A rule other than the default one.
@@ -73,6 +120,53 @@ struct RuleRecord: Record {
   var conditions: [ConditionRecord]
   var action: ActionRecord
   var tags: [String: String] = [:]
+  /// What comes before the action.
+  var checks: [CheckRecord]?
+  var transforms: [TransformRecord]?
+}
+
+/// An action that comes before the last one: what a client must prove.
+enum CheckRecord: Codable, Sendable, Hashable {
+  case oidc(OIDCRecord)
+  case jwt(JWTRecord)
+}
+
+struct OIDCRecord: Codable, Sendable, Hashable {
+  var issuer: String
+  var authorizationEndpoint: String
+  var tokenEndpoint: String
+  var userInfoEndpoint: String
+  var clientID: String
+  /// Context `elbv2.client-secret/CLIENTID`.
+  var clientSecret: SealedBytes
+  var sessionCookieName: String?
+  var scope: String?
+  var sessionTimeout: Int?
+  var extraParameters: [String: String]?
+  var onUnauthenticated: String?
+  var order: Int?
+
+  static func secretContext(_ client: String) -> String { "elbv2.client-secret/\(client)" }
+}
+
+struct JWTRecord: Codable, Sendable, Hashable {
+  struct Claim: Codable, Sendable, Hashable {
+    var name: String
+    var format: String
+    var values: [String]
+  }
+  var issuer: String
+  var endpoint: String
+  var claims: [Claim]?
+  var order: Int?
+}
+
+/// A rewrite of a request.
+struct TransformRecord: Codable, Sendable, Hashable {
+  /// `url-rewrite` or `host-header-rewrite`.
+  var type: String
+  var regex: String
+  var replacement: String
 }
 
 /// What is done with a request.
@@ -94,9 +188,10 @@ struct ForwardRecord: Codable, Sendable, Hashable {
     var weight: Int
   }
   var groups: [Share]
-  /// Recorded only: group stickiness is refused while enabled.
   var stickinessSeconds: Int?
   var order: Int?
+  /// Clients stay with a target group for `stickinessSeconds`.
+  var isSticky: Bool?
 }
 
 struct RedirectRecord: Codable, Sendable, Hashable {
@@ -127,6 +222,8 @@ struct ConditionRecord: Codable, Sendable, Hashable {
   var values: [String]
   var headerName: String?
   var queries: [Query] = []
+  /// Regular expressions, instead of values.
+  var regexValues: [String]?
 }
 
 /// A target group with its targets.
@@ -137,7 +234,7 @@ struct TargetGroupRecord: Record {
 
   var arn: String
   var name: String
-  /// `ip` or `instance`.
+  /// `ip`, `instance` or `alb`.
   var targetType: String
   var protocolName: String
   var protocolVersion: String
@@ -147,6 +244,10 @@ struct TargetGroupRecord: Record {
   var attributes: [String: String] = [:]
   var tags: [String: String] = [:]
   var targets: [TargetRecord] = []
+  var ipAddressType: String?
+  var targetControlPort: Int?
+
+  var kind: LoadBalancerKind { ["HTTP", "HTTPS"].contains(protocolName) ? .application : .network }
 }
 
 struct HealthCheckRecord: Codable, Sendable, Hashable {
@@ -158,6 +259,12 @@ struct HealthCheckRecord: Codable, Sendable, Hashable {
   var healthyThreshold = 5
   var unhealthyThreshold = 2
   var matcher = "200"
+  /// `HTTP`, `HTTPS` or `TCP`; nil is HTTP.
+  var protocolName: String?
+  /// gRPC status codes, instead of `matcher`.
+  var grpcMatcher: String?
+
+  var wireProtocol: String { protocolName ?? "HTTP" }
 }
 
 struct TargetRecord: Codable, Sendable, Hashable {
@@ -168,4 +275,29 @@ struct TargetRecord: Codable, Sendable, Hashable {
   var drainingSince: Timestamp?
 
   func isSame(_ id: String, _ port: Int) -> Bool { self.id == id && self.port == port }
+}
+
+/// Certificates of authorities whom clients may name, and what they revoked.
+struct TrustStoreRecord: Record {
+  static let collection = "elbv2.trust-store"
+  var recordID: String { arn }
+  var recordIndex: [String: String] { ["name": name] }
+
+  struct Revocation: Codable, Sendable, Hashable {
+    var id: Int
+    /// `CRL`.
+    var type: String
+    /// PEM.
+    var content: String
+    var entries: Int
+  }
+
+  var arn: String
+  var name: String
+  /// PEM.
+  var bundle: String
+  var certificateCount: Int
+  var revocations: [Revocation] = []
+  var lastRevocation = 0
+  var tags: [String: String] = [:]
 }

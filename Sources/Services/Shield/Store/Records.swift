@@ -1,4 +1,4 @@
-// What Shield keeps: the subscription and the protections of an account.
+// What Shield keeps: the subscription, protections and their groups, and the attacks that the Gate told of.
 
 import AWSCore
 import Store
@@ -7,6 +7,26 @@ struct SubscriptionRecord: Record {
   static let collection = "shield.subscription"
   var recordID: String { "subscription" }
   var started: Timestamp
+  var renews: Bool?
+  /// The response team's role and buckets: kept, for there is no team here.
+  var responseRole: String?
+  var logBuckets: [String]?
+  var contacts: [ContactRecord]?
+  /// ENABLED, DISABLED; nil before AssociateProactiveEngagementDetails.
+  var proactiveEngagement: String?
+
+  /// The end of the year that runs at a time; AWS renews by itself unless told not to.
+  func end(at now: Timestamp) -> Timestamp {
+    var end = started.adding(seconds: Double(ShieldLimits.commitmentSeconds))
+    while renews ?? true, end <= now { end = end.adding(seconds: Double(ShieldLimits.commitmentSeconds)) }
+    return end
+  }
+}
+
+struct ContactRecord: Codable, Sendable {
+  var email: String
+  var phone: String?
+  var notes: String?
 }
 
 struct ProtectionRecord: Record {
@@ -19,4 +39,55 @@ struct ProtectionRecord: Record {
   var resource: String
   var created: Timestamp
   var tags: [String: String] = [:]
+  var healthChecks: [String]?
+  /// BLOCK or COUNT while the automatic response is on.
+  var automaticResponse: String?
+}
+
+struct ProtectionGroupRecord: Record {
+  static let collection = "shield.protection-group"
+  var recordID: String { id }
+
+  var id: String
+  var aggregation: String
+  /// ALL, ARBITRARY, BY_RESOURCE_TYPE.
+  var pattern: String
+  var resourceType: String?
+  var members: [String] = []
+  var created: Timestamp
+  var tags: [String: String] = [:]
+}
+
+struct AttackRecord: Record {
+  static let collection = "shield.attack"
+  var recordID: String { id }
+  var recordIndex: [String: String] { ["resource": resource] }
+
+  struct Vector: Codable, Sendable, Equatable {
+    var name: String
+    var counter: String
+    var max: Double
+    var average: Double
+    var sum: Double
+    var samples: Int
+  }
+
+  struct Contributor: Codable, Sendable, Equatable {
+    var name: String
+    var count: Int
+  }
+
+  var id: String
+  var resource: String
+  var started: Timestamp
+  var updated: Timestamp
+  var ended: Timestamp?
+  var vectors: [Vector]
+  var sources: [Contributor]
+  var networks: [Contributor]
+  var offered: Int
+  var refused: Int
+  var requests: Int
+  var heldSources: Int
+  var isMitigated: Bool
 }

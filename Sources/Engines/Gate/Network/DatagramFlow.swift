@@ -1,0 +1,71 @@
+// A UDP flow: one client, one target, and a socket between them that only this flow uses.
+import CLinux
+import GateProtocol
+import Glibc
+
+/// The target's side of a flow. Datagrams of the client come in through the listener's socket.
+final class DatagramFlow: Connection {
+  let listener: NetworkListenerRuntime
+  let source: FlowSource
+  let target: TargetRuntime
+
+  init(
+    loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource, target: TargetRuntime
+  ) {
+    self.listener = listener
+    self.source = source
+    self.target = target
+    super.init(loop: loop, descriptor: descriptor)
+    target.statistics.connections += 1
+    target.statistics.requests += 1
+    target.statistics.activeRequests += 1
+    listener.balancer.statistics.newFlows += 1
+    listener.balancer.statistics.newFlowsUDP += 1
+    listener.balancer.statistics.activeFlows += 1
+    listener.flows[source] = self
+    touch()
+  }
+
+  private func touch() { setDeadline(loop.now &+ NetworkListenerRuntime.datagramIdleTime) }
+
+  /// Passes a client's datagram on. What the socket does not take is lost, as datagrams may be.
+  func forward(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    touch()
+    listener.balancer.statistics.bytesIn += UInt64(count)
+    let sent = gate_send(descriptor, bytes, count)
+    if sent == -Int(ECONNREFUSED) { refused() }
+  }
+
+  /// Datagrams keep their bounds, so each is read by itself until there is none.
+  override func onReadable() {
+    while !isClosed {
+      let count = gate_recv(descriptor, loop.readBuffer, EventLoop.readSize)
+      if count == -Int(EAGAIN) {
+        mayRead = false
+        return
+      }
+      if count < 0 { return refused() }
+      touch()
+      listener.balancer.statistics.bytesOut += UInt64(count)
+      _ = gate_udp_send(listener.descriptor, loop.readBuffer, count, source.address, source.port)
+    }
+  }
+
+  override func onWritable() {}
+  override func onFailure() { refused() }
+
+  /// Nobody listens at the target's port: the flow may find another target.
+  private func refused() {
+    target.statistics.connectionErrors += 1
+    target.group.statistics.connectionErrors += 1
+    target.suspectUntil = loop.now + 1_000_000
+    close()
+  }
+
+  override func onClose() {
+    target.statistics.connections -= 1
+    target.statistics.activeRequests -= 1
+    listener.balancer.statistics.activeFlows -= 1
+    if listener.flows[source] === self { listener.flows[source] = nil }
+  }
+}

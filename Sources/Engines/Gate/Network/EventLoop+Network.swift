@@ -1,0 +1,132 @@
+// Network load balancers in a loop: their listeners, what comes in, what ends with a target.
+import CLinux
+import GateProtocol
+import Glibc
+
+extension EventLoop {
+  /// Takes over the network load balancers of a snapshot.
+  func configureNetwork(
+    _ snapshot: GateSnapshot, _ streams: [String: BoundSocket], _ datagrams: [String: BoundSocket], _ tls: LoopMaterial
+  ) {
+    var keptBalancers: [String: NetworkRuntime] = [:]
+    var kept: [Int32: NetworkListenerRuntime] = [:]
+    for description in snapshot.networkLoadBalancers ?? [] {
+      let balancer = networkBalancers[description.id] ?? NetworkRuntime(id: description.id)
+      keptBalancers[description.id] = balancer
+      for listener in description.listeners {
+        for (socket, isDatagram) in [(streams[listener.id], false), (datagrams[listener.id], true)] {
+          guard let socket else { continue }
+          let groups = weightedGroups(listener.targetGroups)
+          var runtime = NetworkListenerRuntime(
+            id: listener.id, socket: socket, balancer: balancer, isDatagram: isDatagram, groups: groups,
+            idleTimeout: 0)
+          if let old = networkListeners[socket.descriptor], old.id == listener.id, old.balancer === balancer {
+            runtime = old
+          }
+          runtime.groups = groups
+          runtime.idleTimeout = LoadBalancerRuntime.microseconds(listener.idleTimeout)
+          runtime.tls = listener.transport == .tls ? tls.servers[listener.id] : nil
+          kept[socket.descriptor] = runtime
+        }
+      }
+    }
+    for (descriptor, old) in networkListeners where kept[descriptor] !== old {
+      if kept[descriptor] == nil { _ = gate_epoll_remove(poll, descriptor) }
+      for flow in Array(old.flows.values) { flow.close() }
+    }
+    let before = Set(networkListeners.keys)
+    networkBalancers = keptBalancers
+    networkListeners = kept
+    if isDraining { return }
+    for descriptor in kept.keys where !before.contains(descriptor) { listen(descriptor, .endpoint) }
+  }
+
+  /// Something came in for a network load balancer.
+  func serve(_ listener: NetworkListenerRuntime) {
+    if listener.isDatagram { receiveDatagrams(listener) } else { accept(listener) }
+  }
+
+  private func accept(_ listener: NetworkListenerRuntime) {
+    for _ in 0..<4 {
+      var address: UInt32 = 0
+      var port: UInt16 = 0
+      let descriptor = gate_accept(listener.descriptor, &address, &port)
+      if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
+      if let context = listener.tls {
+        shakeHands(context, descriptor, listener, FlowSource(address: address, port: port))
+      } else {
+        let client = FlowConnection(
+          loop: self, descriptor: descriptor, listener: listener, source: FlowSource(address: address, port: port))
+        add(client)
+        client.findTarget()
+      }
+    }
+  }
+
+  private func receiveDatagrams(_ listener: NetworkListenerRuntime) {
+    for _ in 0..<64 {
+      var address: UInt32 = 0
+      var port: UInt16 = 0
+      let count = gate_udp_receive(listener.descriptor, readBuffer, Self.readSize, &address, &port)
+      if count < 0 { return }
+      flow(listener, FlowSource(address: address, port: port))?.forward(readBuffer, count)
+    }
+  }
+
+  /// The flow of a client, made if there is none.
+  private func flow(_ listener: NetworkListenerRuntime, _ source: FlowSource) -> DatagramFlow? {
+    if let known = listener.flows[source] { return known }
+    guard listener.flows.count < NetworkListenerRuntime.datagramFlowsMax, !isDraining,
+      let group = listener.groups.choose(&random),
+      let target = group.target(forFlow: source.hash(isSticky: group.flow.isSticky), now: now, except: [])
+    else {
+      listener.balancer.statistics.rejectedFlows += 1
+      return nil
+    }
+    let from = group.flow.preservesClientAddress ? source.address : 0
+    var descriptor = gate_udp_connect(target.address.address, target.address.port, from)
+    if descriptor == -EADDRNOTAVAIL, from != 0 {
+      descriptor = gate_udp_connect(target.address.address, target.address.port, 0)
+    }
+    if descriptor < 0 {
+      listener.balancer.statistics.rejectedFlows += 1
+      return nil
+    }
+    let flow = DatagramFlow(
+      loop: self, descriptor: descriptor, listener: listener, source: source, target: target)
+    add(flow)
+    return flow.isClosed ? nil : flow
+  }
+
+  // MARK: - Targets that go
+
+  /// The deregistration delay of a target is over.
+  func expireFlows(_ key: TargetKey) {
+    endFlows { $0.address == key.address && $0.group.id == key.group && $0.group.flow.endsWithDeregistration }
+  }
+
+  /// A target became unhealthy.
+  func endFlows(ofUnhealthy target: TargetRuntime) {
+    if target.group.flow.endsWhenUnhealthy { endFlows { $0 === target } }
+  }
+
+  /// Ends the flows of targets; those of UDP find another with their next datagram.
+  private func endFlows(_ condition: (TargetRuntime) -> Bool) {
+    if networkListeners.isEmpty { return }
+    for connection in connections {
+      if let flow = connection as? FlowConnection, let target = flow.target, condition(target) {
+        flow.closeTunnel()
+      } else if let flow = connection as? DatagramFlow, condition(flow.target) {
+        flow.close()
+      }
+    }
+  }
+
+  /// Takes no new flows; datagrams have no end to wait for.
+  func drainNetwork() {
+    for (descriptor, listener) in networkListeners {
+      _ = gate_epoll_remove(poll, descriptor)
+      for flow in Array(listener.flows.values) { flow.close() }
+    }
+  }
+}

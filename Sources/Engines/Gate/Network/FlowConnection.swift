@@ -1,0 +1,221 @@
+// Either end of a network load balancer's connection: the client's, or the target's.
+import CLinux
+import GateProtocol
+import Glibc
+
+/// A connection whose bytes are passed on as they are, or encrypted anew.
+final class FlowConnection: Connection {
+  private static let connectTimeout: UInt64 = 5_000_000
+  private static let attemptsMax = 5
+
+  let listener: NetworkListenerRuntime
+  let source: FlowSource
+  /// What this is a connection to; nil for clients.
+  let target: TargetRuntime?
+  private var isConnecting: Bool
+  private var hasConnected = false
+  private var tried: [TargetRuntime] = []
+
+  init(
+    loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource,
+    target: TargetRuntime? = nil
+  ) {
+    self.listener = listener
+    self.source = source
+    self.target = target
+    isConnecting = target != nil
+    super.init(loop: loop, descriptor: descriptor)
+    if let target {
+      target.statistics.connections += 1
+      target.statistics.requests += 1
+      target.statistics.activeRequests += 1
+    } else {
+      listener.balancer.statistics.newFlows += 1
+      listener.balancer.statistics.activeFlows += 1
+      if listener.tls != nil { listener.balancer.statistics.newFlowsTLS += 1 }
+    }
+  }
+
+  private func touch() { setDeadline(loop.now &+ listener.idleTimeout) }
+
+  // MARK: - The client's side
+
+  /// Connects to the flow's target; called again after each one that refused.
+  func findTarget() {
+    guard !isClosed, target == nil, peer == nil else { return }
+    guard let group = listener.groups.choose(&loop.random) else { return refuse() }
+    let hash = source.hash(isSticky: group.flow.isSticky)
+    while tried.count < Self.attemptsMax, let target = group.target(forFlow: hash, now: loop.now, except: tried) {
+      tried.append(target)
+      var pending: Int32 = 0
+      let descriptor = connect(target, group, &pending)
+      if descriptor < 0 {
+        fault(target)
+        continue
+      }
+      let other = FlowConnection(
+        loop: loop, descriptor: descriptor, listener: listener, source: source, target: target)
+      peer = other
+      other.peer = self
+      other.setDeadline(loop.now + Self.connectTimeout)
+      if group.usesTLS, !other.prepareTLS(tls?.applicationProtocol) {
+        other.failConnecting()
+        return
+      }
+      loop.add(other)
+      if pending == 0, !other.isClosed { other.connected() }
+      return
+    }
+    refuse()
+  }
+
+  private func connect(_ target: TargetRuntime, _ group: TargetGroupRuntime, _ pending: inout Int32) -> Int32 {
+    if group.flow.preservesClientAddress {
+      let descriptor = gate_connect_from(target.address.address, target.address.port, source.address, &pending)
+      // An address that is not this machine's cannot be taken.
+      if descriptor != -EADDRNOTAVAIL { return descriptor }
+    }
+    return gate_connect(target.address.address, target.address.port, &pending)
+  }
+
+  private func fault(_ target: TargetRuntime) {
+    target.statistics.connectionErrors += 1
+    target.group.statistics.connectionErrors += 1
+    target.suspectUntil = loop.now + 1_000_000
+  }
+
+  private func refuse() {
+    listener.balancer.statistics.rejectedFlows += 1
+    resetAndClose()
+  }
+
+  private func resetAndClose() {
+    if isClosed { return }
+    listener.balancer.statistics.resets += 1
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    close()
+  }
+
+  // MARK: - The target's side
+
+  private func prepareTLS(_ applicationProtocol: String?) -> Bool {
+    guard let client = loop.tlsClient, let target,
+      case .success(let session) = Result(catching: { () throws(TLSFailure) in
+        try client.session(
+          loop.tlsEngine, sessions: target.sessions,
+          protocols: applicationProtocol.map { $0.isEmpty ? [] : [$0] } ?? [])
+      })
+    else { return false }
+    tls = session
+    return true
+  }
+
+  private func connected() {
+    hasConnected = true
+    guard let target else { return }
+    if target.group.flow.proxyProtocol {
+      // In front of everything else, TLS included.
+      let header = ProxyHeader.bytes(
+        source: source, destination: FlowSource(address: listener.address, port: listener.port))
+      let isSent = header.withUnsafeBufferPointer { bytes in
+        bytes.baseAddress.map { send($0, bytes.count) } ?? true
+      }
+      if !isSent { return failConnecting() }
+    }
+    if let tls { return shakeHandsWithTarget(tls) }
+    established()
+  }
+
+  private func shakeHandsWithTarget(_ tls: TLSSession) {
+    let progress = shakeHands(tls)
+    if progress == .done { return established() }
+    if progress == .wantsMore, !sawEnd || mayRead { return }
+    listener.balancer.statistics.targetTLSErrors += 1
+    TLSFailure.forget()
+    failConnecting()
+  }
+
+  private func established() {
+    isConnecting = false
+    deadline = .max
+    (peer as? FlowConnection)?.touch()
+    peer?.relay()
+    if !isClosed, mayRead { relay() }
+  }
+
+  private func failConnecting() {
+    let client = peer as? FlowConnection
+    peer = nil
+    client?.peer = nil
+    if let target { fault(target) }
+    close()
+    client?.findTarget()
+  }
+
+  // MARK: - Events
+
+  override func onWritable() {
+    guard isConnecting, !hasConnected else { return flush() }
+    if gate_socket_error(descriptor) != 0 { return failConnecting() }
+    connected()
+  }
+
+  override func onReadable() {
+    if isConnecting {
+      if let tls, hasConnected { shakeHandsWithTarget(tls) }
+      return
+    }
+    if let other = peer as? FlowConnection {
+      if !other.isConnecting { relay() }
+    } else if sawEnd {
+      // A client that leaves before it has a target.
+      close()
+    }
+  }
+
+  override func onDrained() { if !isConnecting { peer?.relay() } }
+  override func onFailure() { isConnecting ? failConnecting() : closeTunnel() }
+
+  override func onDeadline() {
+    if isConnecting { return failConnecting() }
+    // Nothing passed for the idle time; both sides learn of it by a reset.
+    let other = peer as? FlowConnection
+    resetAndClose()
+    other?.close()
+  }
+
+  override func relayed(_ count: Int) {
+    if target == nil {
+      listener.balancer.statistics.bytesIn += UInt64(count)
+      touch()
+    } else {
+      listener.balancer.statistics.bytesOut += UInt64(count)
+      (peer as? FlowConnection)?.touch()
+    }
+  }
+
+  override func onClose() {
+    if let target {
+      target.statistics.connections -= 1
+      target.statistics.activeRequests -= 1
+    } else {
+      listener.balancer.statistics.activeFlows -= 1
+    }
+  }
+}
+
+/// The header of the PROXY protocol, version 2, that tells a target who its client is.
+/// https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt
+enum ProxyHeader {
+  static func bytes(source: FlowSource, destination: FlowSource) -> [UInt8] {
+    var bytes: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
+    // Version 2, PROXY; TCP over IPv4; twelve bytes of addresses.
+    bytes += [0x21, 0x11, 0, 12]
+    for address in [source.address, destination.address] {
+      for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: address >> shift)) }
+    }
+    for port in [source.port, destination.port] { bytes += [UInt8(port >> 8), UInt8(port & 255)] }
+    return bytes
+  }
+}

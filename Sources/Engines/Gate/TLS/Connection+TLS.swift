@@ -1,0 +1,157 @@
+// A connection's reading and writing when it speaks TLS: whole batches of records at a time, so that a read costs one
+// system call as without TLS, and what waits to be sent in `out` is already encrypted.
+import CLinux
+import COpenSSL
+import Glibc
+
+extension Connection {
+  enum HandshakeProgress {
+    case wantsMore, done, failed
+  }
+
+  /// Goes on with the handshake, as far as the other side has answered.
+  final func shakeHands(_ tls: TLSSession) -> HandshakeProgress {
+    let engine = tls.engine
+    while true {
+      let outcome = castle_tls_handshake(tls.ssl)
+      if engine.hasOutput, !sendRecords(tls) {
+        engine.io.pointee.in_count = 0
+        return .failed
+      }
+      switch outcome {
+      case Int32(castle_tls_wants_more.rawValue): break
+      case Int32(castle_tls_done.rawValue):
+        // The first request often comes in one packet with the end of the handshake.
+        if let rest = engine.io.pointee.in, engine.io.pointee.in_count > 0 {
+          tls.leftover.append(rest, engine.io.pointee.in_count)
+          engine.io.pointee.in_count = 0
+          mayRead = true
+        }
+        tls.isEstablished = true
+        return .done
+      default:
+        engine.io.pointee.in_count = 0
+        tls.hasFailed = true
+        return .failed
+      }
+      if !mayRead { return .wantsMore }
+      let count = gate_recv(descriptor, engine.input, TLSEngine.inputSize)
+      if count > 0 {
+        if count < TLSEngine.inputSize, !sawEnd { mayRead = false }
+        engine.io.pointee.in = UnsafePointer(engine.input)
+        engine.io.pointee.in_count = count
+        continue
+      }
+      mayRead = false
+      return count == -Int(EAGAIN) || count == -Int(EINTR) ? .wantsMore : .failed
+    }
+  }
+
+  /// `receive` of a connection with TLS.
+  @inline(never)
+  final func receiveDecrypted(_ tls: TLSSession) -> Int {
+    let io = tls.engine.io
+    while true {
+      if tls.hasFailed || tls.hasEnded {
+        mayRead = false
+        return tls.hasFailed ? -2 : 0
+      }
+      let comesFromLeftover = tls.hasMore || !tls.leftover.isEmpty
+      if comesFromLeftover {
+        io.pointee.in = tls.leftover.isEmpty ? nil : UnsafePointer(tls.leftover.first)
+        io.pointee.in_count = tls.leftover.count
+      } else {
+        let count = gate_recv(descriptor, tls.engine.input, TLSEngine.inputSize)
+        if count <= 0 {
+          mayRead = false
+          if count == 0 { tls.hasEnded = true }
+          return count == 0 ? 0 : count == -Int(EAGAIN) || count == -Int(EINTR) ? -1 : -2
+        }
+        if count < TLSEngine.inputSize, !sawEnd { mayRead = false }
+        io.pointee.in = UnsafePointer(tls.engine.input)
+        io.pointee.in_count = count
+      }
+      var outcome: Int32 = 0
+      let plain = castle_tls_read(tls.ssl, io, loop.readBuffer, EventLoop.readSize, &outcome)
+      keepRest(tls, outcome, wasLeftover: comesFromLeftover)
+      // Answers to updated keys, alerts.
+      if tls.engine.hasOutput, !sendRecords(tls) { tls.hasFailed = true }
+      if plain > 0 {
+        receivedBytes &+= UInt64(plain)
+        // What ended the connection is found again by the next call.
+        if tls.hasFailed || tls.hasEnded || comesFromLeftover { mayRead = true }
+        return plain
+      }
+      if comesFromLeftover || tls.hasFailed || tls.hasEnded { continue }
+      if !mayRead { return -1 }
+    }
+  }
+
+  /// After a batch was decrypted: notes how it ended, and keeps what was not used.
+  private final func keepRest(_ tls: TLSSession, _ outcome: Int32, wasLeftover: Bool) {
+    let io = tls.engine.io
+    tls.hasMore = outcome == Int32(castle_tls_done.rawValue)
+    if outcome == Int32(castle_tls_closed.rawValue) { tls.hasEnded = true }
+    if outcome == Int32(castle_tls_failed.rawValue) {
+      tls.hasFailed = true
+      ERR_clear_error()
+    }
+    let rest = tls.hasMore ? io.pointee.in_count : 0
+    if wasLeftover {
+      tls.leftover.consume(tls.leftover.count - rest)
+      if rest == 0 { tls.leftover.release(keeping: 0) }
+    } else if rest > 0, let bytes = io.pointee.in {
+      tls.leftover.append(bytes, rest)
+    }
+    io.pointee.in_count = 0
+    if tls.hasMore { mayRead = true }
+  }
+
+  /// `write` of a connection with TLS.
+  @inline(never)
+  final func writeEncrypted(_ tls: TLSSession, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    encrypt(tls, bytes, count) && sendRecords(tls)
+  }
+
+  /// Two pieces: in one record when they are small, in one system call always.
+  @inline(never)
+  final func writeEncrypted(
+    _ tls: TLSSession, _ first: UnsafePointer<UInt8>, _ firstCount: Int, _ second: UnsafePointer<UInt8>,
+    _ secondCount: Int
+  ) -> Bool {
+    if firstCount + secondCount <= TLSEngine.recordSize {
+      memcpy(tls.engine.staging, first, firstCount)
+      memcpy(tls.engine.staging + firstCount, second, secondCount)
+      return encrypt(tls, tls.engine.staging, firstCount + secondCount) && sendRecords(tls)
+    }
+    return encrypt(tls, first, firstCount) && encrypt(tls, second, secondCount) && sendRecords(tls)
+  }
+
+  private final func encrypt(_ tls: TLSSession, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    if tls.hasFailed || tls.hasSentClose { return false }
+    if castle_tls_write(tls.ssl, bytes, count) == 1 { return true }
+    ERR_clear_error()
+    tls.hasFailed = true
+    tls.engine.io.pointee.out_count = 0
+    return false
+  }
+
+  /// Sends what OpenSSL wrote, or keeps it behind what waits already.
+  private final func sendRecords(_ tls: TLSSession) -> Bool {
+    let io = tls.engine.io
+    let count = io.pointee.out_count
+    guard count > 0, let bytes = io.pointee.out else { return true }
+    io.pointee.out_count = 0
+    tls.wireBytes += UInt64(count)
+    return send(UnsafePointer(bytes), count)
+  }
+
+  /// Says that nothing more will be written; at most once.
+  final func sendCloseNotify(_ tls: TLSSession) {
+    if tls.hasSentClose || tls.hasFailed || !tls.isEstablished { return }
+    tls.hasSentClose = true
+    if SSL_shutdown(tls.ssl) < 0 { ERR_clear_error() }
+    // A connection that cannot take it is closed without.
+    if !sendRecords(tls) { tls.hasFailed = true }
+  }
+}

@@ -1,0 +1,82 @@
+// A client whose TLS handshake is not complete. When it is, the connection of the agreed protocol takes its place.
+import CLinux
+import GateProtocol
+
+/// A listener that takes TLS, of whatever load balancer.
+protocol TLSAcceptor: AnyObject {
+  /// A client did not complete its handshake.
+  func countTLSError()
+  /// The connection that serves a client whose handshake is complete; its source's entry is given back with it.
+  func makeClient(loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession) -> Connection
+}
+
+/// An accepted connection that has not said what it speaks.
+final class TLSHandshakeConnection: Connection {
+  let acceptor: any TLSAcceptor
+  let source: FlowSource
+  /// The source's entry, handed over with the descriptor; -1 without one.
+  let slot: Int32
+  let began: UInt64
+
+  init(
+    loop: EventLoop, descriptor: Int32, acceptor: any TLSAcceptor, source: FlowSource, slot: Int32, tls: TLSSession
+  ) {
+    self.acceptor = acceptor
+    self.source = source
+    self.slot = slot
+    began = loop.now
+    super.init(loop: loop, descriptor: descriptor)
+    self.tls = tls
+    setDeadline(loop.now &+ loop.handshakeTime)
+  }
+
+  override func onReadable() {
+    guard let tls else { return close() }
+    switch shakeHands(tls) {
+    case .wantsMore: if sawEnd, !mayRead { fail() }
+    case .failed: fail()
+    case .done: handOver(tls)
+    }
+  }
+
+  override func onDeadline() { fail() }
+  override func onFailure() { fail() }
+
+  private func fail() {
+    if isClosed { return }
+    acceptor.countTLSError()
+    TLSFailure.forget()
+    close()
+  }
+
+  private func handOver(_ tls: TLSSession) {
+    if case .off = tls.server?.mutual ?? .off {} else { tls.identityLines = MutualTLS.lines(tls) }
+    let client = acceptor.makeClient(loop: loop, descriptor: descriptor, source: source, slot: slot, tls: tls)
+    loop.replace(self, by: client)
+  }
+}
+
+extension ListenerRuntime: TLSAcceptor {
+  func countTLSError() { loadBalancer.statistics.clientTLSErrors += 1 }
+
+  /// The connection of the protocol that was agreed on (ALPN).
+  func makeClient(
+    loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession
+  ) -> Connection {
+    let client = HTTP1Connection(
+      loop: loop, descriptor: descriptor, listener: self, address: source.address, slot: slot)
+    client.tls = tls
+    client.exchange.tls = tls
+    return client
+  }
+}
+
+extension NetworkListenerRuntime: TLSAcceptor {
+  func countTLSError() { balancer.statistics.clientTLSErrors += 1 }
+
+  func makeClient(loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession) -> Connection {
+    let client = FlowConnection(loop: loop, descriptor: descriptor, listener: self, source: source)
+    client.tls = tls
+    return client
+  }
+}

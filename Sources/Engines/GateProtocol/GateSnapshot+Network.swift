@@ -1,0 +1,112 @@
+// Network load balancers: flows rather than requests.
+
+extension GateSnapshot {
+  /// A network load balancer: one address and its listeners.
+  public struct NetworkLoadBalancer: Codable, Sendable, Equatable {
+    /// Any unique text, by which statistics name it.
+    public var id: String
+    /// As for an application load balancer.
+    public var address: String
+    public var listeners: [NetworkListener]
+
+    public init(id: String, address: String, listeners: [NetworkListener]) {
+      self.id = id
+      self.address = address
+      self.listeners = listeners
+    }
+  }
+
+  /// A port of a network load balancer.
+  public struct NetworkListener: Codable, Sendable, Equatable {
+    public enum Transport: String, Codable, Sendable {
+      case tcp
+      /// TLS ends here; targets get plain TCP or TLS of its own, as their group says.
+      case tls
+      case udp
+      /// Both on one port.
+      case tcpUDP = "tcp_udp"
+
+      /// Whether it is served on a TCP port.
+      public var isStream: Bool { self != .udp }
+      /// Whether it is served on a UDP port.
+      public var isDatagram: Bool { self == .udp || self == .tcpUDP }
+    }
+
+    /// Unique over all listeners of the snapshot.
+    public var id: String
+    /// As for an application load balancer's listener.
+    public var port: UInt16
+    public var transport: Transport
+    /// Wanted when the transport is `.tls`.
+    public var tls: ListenerTLS?
+    /// Where flows go. A flow stays with its target.
+    public var targetGroups: [WeightedTargetGroup]
+    /// Seconds without a byte after which a connection is closed (`tcp.idle_timeout.seconds`); UDP flows end after 120.
+    public var idleTimeout: Double
+
+    public init(
+      id: String, port: UInt16, transport: Transport, tls: ListenerTLS? = nil, targetGroups: [WeightedTargetGroup],
+      idleTimeout: Double = 350
+    ) {
+      self.id = id
+      self.port = port
+      self.transport = transport
+      self.tls = tls
+      self.targetGroups = targetGroups
+      self.idleTimeout = idleTimeout
+    }
+  }
+
+  /// The attributes of a target group that matter to network load balancers.
+  public struct FlowAttributes: Codable, Sendable, Equatable {
+    /// Each connection begins with a PROXY header, version 2 (`proxy_protocol_v2.enabled`). Not for UDP.
+    public var proxyProtocol: Bool
+    /// All flows of one source address go to one target (`stickiness.enabled`, type `source_ip`).
+    public var isSticky: Bool
+    /// Targets see the client's address (`preserve_client_ip.enabled`). That works for clients whose address is one of
+    /// this machine's, as all of 127.0.0.0/8 is; other clients appear with the Gate's address.
+    public var preservesClientAddress: Bool
+    /// Connections are closed when the deregistration delay is over
+    /// (`deregistration_delay.connection_termination.enabled`); otherwise they live on.
+    public var endsWithDeregistration: Bool
+    /// Connections to a target that becomes unhealthy are closed
+    /// (`target_health_state.unhealthy.connection_termination.enabled`).
+    public var endsWhenUnhealthy: Bool
+
+    public init(
+      proxyProtocol: Bool = false, isSticky: Bool = false, preservesClientAddress: Bool = false,
+      endsWithDeregistration: Bool = false, endsWhenUnhealthy: Bool = true
+    ) {
+      self.proxyProtocol = proxyProtocol
+      self.isSticky = isSticky
+      self.preservesClientAddress = preservesClientAddress
+      self.endsWithDeregistration = endsWithDeregistration
+      self.endsWhenUnhealthy = endsWhenUnhealthy
+    }
+  }
+}
+
+extension GateStatistics {
+  /// What passed through a network load balancer.
+  public struct NetworkLoadBalancer: Codable, Sendable, Equatable {
+    public var id: String
+    /// TCP connections, TLS connections and UDP flows (`NewFlowCount`).
+    public var newFlows: UInt64 = 0
+    /// Open now (`ActiveFlowCount`).
+    public var activeFlows: Int = 0
+    /// Of them those by protocol.
+    public var newFlowsTLS: UInt64 = 0
+    public var newFlowsUDP: UInt64 = 0
+    /// Flows that found no target, or that there is no room for (`RejectedFlowCount`).
+    public var rejectedFlows: UInt64 = 0
+    /// Connections that the load balancer reset (`TCP_ELB_Reset_Count`).
+    public var resets: UInt64 = 0
+    public var clientTLSErrors: UInt64 = 0
+    public var targetTLSErrors: UInt64 = 0
+    public var bytesIn: UInt64 = 0
+    public var bytesOut: UInt64 = 0
+    public var processedBytes: UInt64 { bytesIn + bytesOut }
+
+    public init(id: String) { self.id = id }
+  }
+}

@@ -1,0 +1,103 @@
+// Listeners and their rules, from the records to the Gate's words.
+
+import GateProtocol
+import ServiceKit
+
+/// What the listeners of one load balancer are translated with.
+struct Translation: Sendable {
+  var ports: PortPlan
+  /// All listeners of the load balancer.
+  var listeners: [ListenerRecord]
+  var certificates: [String: KeyedCertificate]
+
+  /// Nil for a listener whose certificates are all gone: it cannot answer.
+  func listener(
+    _ record: ListenerRecord, _ rules: [RuleRecord], _ balancer: LoadBalancerRecord
+  ) -> GateSnapshot.Listener? {
+    var tls: GateSnapshot.ListenerTLS?
+    if record.endsTLS {
+      guard let found = self.tls(record) else { return nil }
+      tls = found
+    }
+    return GateSnapshot.Listener(
+      id: record.arn, port: UInt16(clamping: ports.bindPort(record.port)), transport: tls == nil ? .http : .https,
+      tls: tls,
+      rules: rules.sorted { $0.priority < $1.priority }.map { rule in
+        GateSnapshot.Rule(
+          priority: rule.priority, conditions: rule.conditions.map(condition), action: action(rule.action))
+      }, defaultAction: action(record.defaultAction))
+  }
+
+  /// Nil for a TLS listener whose certificates are all gone.
+  func networkListener(_ record: ListenerRecord) -> GateSnapshot.NetworkListener? {
+    guard let transport = GateSnapshot.NetworkListener.Transport(rawValue: record.wireProtocol.lowercased()) else {
+      return nil
+    }
+    var tls: GateSnapshot.ListenerTLS?
+    if transport == .tls {
+      guard let found = self.tls(record) else { return nil }
+      tls = found
+    }
+    var groups: [GateSnapshot.WeightedTargetGroup] = []
+    if case .forward(let forward) = record.defaultAction {
+      groups = forward.groups.map { .init(targetGroup: $0.arn, weight: $0.weight) }
+    }
+    let idle = AttributeTable.listener(record.wireProtocol).value("tcp.idle_timeout.seconds", record.attributes)
+    return GateSnapshot.NetworkListener(
+      id: record.arn, port: UInt16(clamping: ports.bindPort(record.port)), transport: transport, tls: tls,
+      targetGroups: groups, idleTimeout: Double(idle) ?? 350)
+  }
+
+  private func tls(_ record: ListenerRecord) -> GateSnapshot.ListenerTLS? {
+    let present = (record.certificates ?? []).filter { certificates[$0] != nil }
+    guard !present.isEmpty else { return nil }
+    return GateSnapshot.ListenerTLS(
+      certificates: present, securityPolicy: record.securityPolicy ?? SecurityPolicies.standard,
+      alpn: record.wireProtocol == "TLS"
+        ? record.alpnPolicy.flatMap { .init(rawValue: $0) } ?? GateSnapshot.ListenerTLS.ALPNPolicy.none : .http1Only,
+      mutual: mutual(record.mutual))
+  }
+
+  private func mutual(_ record: MutualRecord?) -> GateSnapshot.MutualAuthentication {
+    guard let record else { return .off }
+    guard record.mode == "verify", let trust = record.trustStore else { return .passthrough }
+    return .verify(
+      trustStore: trust, ignoresExpiry: record.ignoresExpiry ?? false, advertisesAuthorities: record.advertises == "on")
+  }
+
+  private func condition(_ record: ConditionRecord) -> GateSnapshot.Condition {
+    switch record.field {
+    case "host-header": .hostHeader(record.values)
+    case "path-pattern": .pathPattern(record.values)
+    case "http-request-method": .httpRequestMethod(record.values)
+    case "http-header": .httpHeader(name: record.headerName ?? "", values: record.values)
+    case "query-string": .queryString(record.queries.map { .init(key: $0.key, value: $0.value) })
+    // The Gate listens on IPv4 only, so IPv6 networks never match.
+    default: .sourceIP(record.values.filter { Addresses.network($0) != nil })
+    }
+  }
+
+  private func action(_ record: ActionRecord) -> GateSnapshot.Action {
+    switch record {
+    case .forward(let forward):
+      .forward(forward.groups.map { .init(targetGroup: $0.arn, weight: $0.weight) })
+    case .redirect(let redirect):
+      .redirect(
+        .init(
+          statusCode: redirect.statusCode == "HTTP_301" ? 301 : 302, scheme: redirect.scheme, host: redirect.host,
+          port: port(redirect), path: redirect.path, query: redirect.query))
+    case .fixedResponse(let fixed):
+      .fixedResponse(
+        .init(
+          statusCode: Int(fixed.statusCode) ?? 503, contentType: fixed.contentType ?? "text/plain",
+          body: fixed.body ?? ""))
+    }
+  }
+
+  /// A redirect to another listener of the same load balancer leads where that one was put.
+  private func port(_ redirect: RedirectRecord) -> String {
+    guard redirect.host == "#{host}", let port = Int(redirect.port), listeners.contains(where: { $0.port == port })
+    else { return redirect.port }
+    return "\(ports.bindPort(port))"
+  }
+}

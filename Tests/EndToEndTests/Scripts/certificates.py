@@ -1,0 +1,67 @@
+"""certificates.py CA: a certificate requested and proven through Route 53, and a site behind it over HTTPS."""
+
+import http.server
+import subprocess
+import sys
+import threading
+
+from castle import client, equal, refused, say
+
+authority = sys.argv[1]
+acm, dns, elb, ec2 = (client(name) for name in ("acm", "route53", "elbv2", "ec2"))
+
+zone = dns.create_hosted_zone(Name="site.test", CallerReference="certificates")["HostedZone"]["Id"]
+certificate = acm.request_certificate(
+    DomainName="site.test", SubjectAlternativeNames=["*.site.test"], ValidationMethod="DNS")["CertificateArn"]
+record = acm.describe_certificate(CertificateArn=certificate)["Certificate"]["DomainValidationOptions"][0]["ResourceRecord"]
+dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{
+    "Action": "UPSERT",
+    "ResourceRecordSet": {
+        "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]},
+}]})
+acm.get_waiter("certificate_validated").wait(CertificateArn=certificate, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"from the target"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+port = server.server_address[1]
+subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+balancer = elb.create_load_balancer(Name="certificates", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+group = elb.create_target_group(
+    Name="certificates", Protocol="HTTP", Port=port, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
+    HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
+elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
+elb.create_listener(
+    LoadBalancerArn=balancer, Port=8443, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}],
+    SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", DefaultActions=[{"Type": "forward", "TargetGroupArn": group}])
+elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+address = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"].split(":")[0]
+
+
+def get(*more):
+    finished = subprocess.run(
+        ["curl", "-sS", "-m", "10", "--resolve", f"www.site.test:8443:{address}", *more, "https://www.site.test:8443/"],
+        capture_output=True, text=True)
+    return finished.returncode, finished.stdout
+
+
+equal(get("--cacert", authority), (0, "from the target"), "who trusts the authority")
+equal(get()[0], 60, "who does not")
+equal(acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"], [balancer], "who uses it")
+equal(refused(lambda: acm.delete_certificate(CertificateArn=certificate))[0], "ResourceInUseException", "deleting it")
+elb.delete_load_balancer(LoadBalancerArn=balancer)
+acm.delete_certificate(CertificateArn=certificate)
+say(done=True)

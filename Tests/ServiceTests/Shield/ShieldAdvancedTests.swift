@@ -1,0 +1,271 @@
+// Groups, attacks, the automatic response, contacts, and what stacks make of them.
+
+import AWSCore
+import AWSWire
+import CastleTesting
+import GateProtocol
+import Logging
+import ServiceKit
+import ShieldModel
+import Store
+import Testing
+
+@testable import ShieldService
+
+@Suite("Shield Advanced")
+struct ShieldAdvancedTests {
+  private static let balancer =
+    "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/app/shop/50dc6c495c0c9188"
+  private static let address = "arn:aws:ec2:us-east-1:000000000000:eip-allocation/eipalloc-1"
+
+  private func with(_ body: (ServiceHarness, ManualClock) async throws -> Void) async throws {
+    let clock = ManualClock()
+    let harness = try ServiceHarness(clock: clock, collections: ShieldService.collections) { [ShieldService($0)] }
+    defer { harness.remove() }
+    _ = try await harness.run(Shield.createSubscription)
+    try await body(harness, clock)
+  }
+
+  /// The code of the error that an operation throws; empty without one.
+  private func code<I, O>(
+    _ harness: ServiceHarness, _ operation: APIOperation<I, O>, _ configure: (inout I) -> Void = { _ in }
+  ) async throws -> String {
+    do {
+      _ = try await harness.run(operation, configure)
+      return ""
+    } catch let error as AWSError {
+      return error.code
+    }
+  }
+
+  private func protect(_ harness: ServiceHarness, _ resource: String) async throws -> String {
+    let made = try await harness.run(Shield.createProtection) {
+      $0.name = "p"
+      $0.resourceArn = resource
+    }
+    return made.protectionId ?? ""
+  }
+
+  private static func attack(_ id: String, _ phase: GateAttack.Phase, at time: Double) -> GateAttack {
+    GateAttack(
+      id: id, loadBalancer: balancer, phase: phase, beganAt: 1_700_000_000, updatedAt: time,
+      endedAt: phase == .ended ? time : nil,
+      vectors: [
+        .init(name: "REQUEST_FLOOD", counter: "Requests", max: 9000, average: 5000, sum: 50_000, samples: 10)
+      ], offered: 60_000, refused: 40_000, requests: 50_000, bytes: 1,
+      sources: [.init(name: "192.0.2.1", count: 30_000), .init(name: "192.0.2.2", count: 20_000)], heldSources: 2,
+      isMitigated: true)
+  }
+
+  @Test("a group's pattern says which protected resources are its own")
+  func groups() async throws {
+    try await with { harness, _ in
+      _ = try await protect(harness, Self.balancer)
+      _ = try await protect(harness, Self.address)
+      for (id, pattern, type, members) in [
+        ("all", "ALL", nil, nil), ("kind", "BY_RESOURCE_TYPE", "ELASTIC_IP_ALLOCATION", nil),
+        ("some", "ARBITRARY", nil, [Self.balancer]),
+      ] as [(String, String, String?, [String]?)] {
+        _ = try await harness.run(Shield.createProtectionGroup) {
+          $0.protectionGroupId = id
+          $0.aggregation = "SUM"
+          $0.pattern = pattern
+          $0.resourceType = type
+          $0.members = members
+        }
+      }
+      func resources(_ id: String) async throws -> [String]? {
+        try await harness.run(Shield.listResourcesInProtectionGroup) { $0.protectionGroupId = id }.resourceArns
+      }
+      #expect(try await resources("all") == [Self.address, Self.balancer])
+      #expect(try await resources("kind") == [Self.address])
+      #expect(try await resources("some") == [Self.balancer])
+      let list = try await harness.run(Shield.listProtectionGroups) {
+        $0.inclusionFilters = .make { $0.patterns = ["ALL"] }
+      }
+      #expect(list.protectionGroups?.map(\.protectionGroupId) == ["all"])
+      _ = try await harness.run(Shield.updateProtectionGroup) {
+        $0.protectionGroupId = "all"
+        $0.aggregation = "MEAN"
+        $0.pattern = "ALL"
+      }
+      let group = try await harness.run(Shield.describeProtectionGroup) { $0.protectionGroupId = "all" }.protectionGroup
+      #expect(group?.aggregation == "MEAN")
+      #expect(group?.protectionGroupArn == "arn:aws:shield::000000000000:protection-group/all")
+      let again = try await code(harness, Shield.createProtectionGroup) {
+        $0.protectionGroupId = "all"
+        $0.aggregation = "SUM"
+        $0.pattern = "ALL"
+      }
+      #expect(again == "ResourceAlreadyExistsException")
+      let stray = try await code(harness, Shield.createProtectionGroup) {
+        $0.protectionGroupId = "x"
+        $0.aggregation = "SUM"
+        $0.pattern = "ALL"
+        $0.members = [Self.balancer]
+      }
+      #expect(stray == "InvalidParameterException")
+      _ = try await harness.run(Shield.deleteProtectionGroup) { $0.protectionGroupId = "all" }
+      let gone = try await code(harness, Shield.describeProtectionGroup) { $0.protectionGroupId = "all" }
+      #expect(gone == "ResourceNotFoundException")
+    }
+  }
+
+  @Test("attacks that the Gate tells of are listed, described and counted, and an older telling changes nothing")
+  func attacks() async throws {
+    try await with { harness, clock in
+      let logger = Logger(label: "test")
+      let recorder = AttackRecorder(
+        store: harness.environment.store, gate: GateController(socketPath: "/nowhere"), logger: logger)
+      let empty = try await harness.run(Shield.listAttacks)
+      #expect(empty.attackSummaries?.isEmpty ?? false)
+      let none = try await harness.run(Shield.describeAttackStatistics)
+      #expect(none.dataItems?.map(\.attackCount) == [0])
+      let start = 1_700_000_000.0
+      try await recorder.keep(Self.attack("a-1", .began, at: start))
+      let running = try await harness.run(Shield.listAttacks)
+      #expect(running.attackSummaries?.first?.endTime == nil)
+      try await recorder.keep(Self.attack("a-1", .ended, at: start + 60))
+      try await recorder.keep(Self.attack("a-1", .updated, at: start + 30))
+      let ended = try await harness.run(Shield.listAttacks)
+      let summary = try #require(ended.attackSummaries?.first)
+      #expect(ended.attackSummaries?.count == 1)
+      #expect(summary.endTime == Timestamp(seconds: start + 60))
+      #expect(summary.resourceArn == Self.balancer)
+      #expect(summary.attackVectors?.map(\.vectorType) == ["REQUEST_FLOOD"])
+      let detail = try await harness.run(Shield.describeAttack) { $0.attackId = "a-1" }.attack
+      #expect(detail?.attackCounters?.first?.max == 9000)
+      #expect(detail?.attackProperties?.first?.topContributors?.map(\.name) == ["192.0.2.1", "192.0.2.2"])
+      #expect(detail?.mitigations?.isEmpty == false)
+      #expect(try await code(harness, Shield.describeAttack) { $0.attackId = "b" } == "AccessDeniedException")
+      let before = try await harness.run(Shield.listAttacks) {
+        $0.startTime = .make { $0.toExclusive = Timestamp(seconds: start) }
+      }
+      #expect(before.attackSummaries?.isEmpty ?? false)
+      clock.advance(seconds: start + 3600 - harness.clock.now.seconds)
+      let statistics = try await harness.run(Shield.describeAttackStatistics)
+      #expect(statistics.dataItems?.first?.attackCount == 1)
+      #expect(statistics.dataItems?.first?.attackVolume?.requestsPerSecond?.max == 9000)
+    }
+  }
+
+  @Test("the automatic response needs a protection, one action, and comes back on Describe")
+  func automaticResponse() async throws {
+    try await with { harness, _ in
+      let id = try await protect(harness, Self.balancer)
+      // Without a WAF to ask there is no web ACL.
+      let refused = try await code(harness, Shield.enableApplicationLayerAutomaticResponse) {
+        $0.resourceArn = Self.address
+        $0.action = .make { $0.block = .init() }
+      }
+      #expect(refused == "InvalidOperationException")
+      let none = try await code(harness, Shield.updateApplicationLayerAutomaticResponse) {
+        $0.resourceArn = Self.balancer
+        $0.action = .make { $0.count = .init() }
+      }
+      #expect(none == "InvalidOperationException")
+      let both = try await code(harness, Shield.updateApplicationLayerAutomaticResponse) {
+        $0.resourceArn = Self.balancer
+        $0.action = .make {
+          $0.count = .init()
+          $0.block = .init()
+        }
+      }
+      #expect(both == "InvalidParameterException")
+      let check = "arn:aws:route53:::healthcheck/1"
+      _ = try await harness.run(Shield.associateHealthCheck) {
+        $0.protectionId = id
+        $0.healthCheckArn = check
+      }
+      let protection = try await harness.run(Shield.describeProtection) { $0.protectionId = id }.protection
+      #expect(protection?.healthCheckIds == ["1"])
+      _ = try await harness.run(Shield.disassociateHealthCheck) {
+        $0.protectionId = id
+        $0.healthCheckArn = check
+      }
+      let again = try await code(harness, Shield.disassociateHealthCheck) {
+        $0.protectionId = id
+        $0.healthCheckArn = check
+      }
+      #expect(again == "ResourceNotFoundException")
+    }
+  }
+
+  @Test("the response team's access and the contacts are kept as they are set")
+  func responseTeam() async throws {
+    try await with { harness, _ in
+      let early = try await code(harness, Shield.associateDRTLogBucket) { $0.logBucket = "logs" }
+      #expect(early == "NoAssociatedRoleException")
+      _ = try await harness.run(Shield.associateDRTRole) { $0.roleArn = "arn:aws:iam::000000000000:role/srt" }
+      _ = try await harness.run(Shield.associateDRTLogBucket) { $0.logBucket = "logs" }
+      let access = try await harness.run(Shield.describeDRTAccess)
+      #expect(access.logBucketList == ["logs"])
+      #expect(access.roleArn == "arn:aws:iam::000000000000:role/srt")
+      #expect(try await code(harness, Shield.enableProactiveEngagement) == "InvalidOperationException")
+      _ = try await harness.run(Shield.associateProactiveEngagementDetails) {
+        $0.emergencyContactList = [.make { $0.emailAddress = "oncall@example.com" }]
+      }
+      _ = try await harness.run(Shield.disableProactiveEngagement)
+      let subscription = try await harness.run(Shield.describeSubscription).subscription
+      #expect(subscription?.proactiveEngagementStatus == "DISABLED")
+      let contacts = try await harness.run(Shield.describeEmergencyContactSettings).emergencyContactList
+      #expect(contacts?.map(\.emailAddress) == ["oncall@example.com"])
+    }
+  }
+
+  @Test("the subscription is locked for its year: AutoRenew changes in the last thirty days, deletion after them")
+  func commitment() async throws {
+    try await with { harness, clock in
+      var codes: [String] = []
+      codes.append(try await code(harness, Shield.updateSubscription) { $0.autoRenew = "ENABLED" })
+      codes.append(try await code(harness, Shield.updateSubscription) { $0.autoRenew = "DISABLED" })
+      codes.append(try await code(harness, Shield.deleteSubscription))
+      #expect(codes == ["", "LockedSubscriptionException", "LockedSubscriptionException"])
+      clock.advance(seconds: 340 * 86_400)
+      codes = [try await code(harness, Shield.updateSubscription) { $0.autoRenew = "DISABLED" }]
+      clock.advance(seconds: 26 * 86_400)
+      codes.append(try await code(harness, Shield.deleteSubscription))
+      #expect(codes == ["", ""])
+      let state = try await harness.run(Shield.getSubscriptionState).subscriptionState
+      #expect(state == "INACTIVE")
+    }
+  }
+
+  @Test("a stack's protection and group come with their attributes, follow changes, and go")
+  func stack() async throws {
+    try await with { harness, _ in
+      let service = ShieldService(harness.environment)
+      func provider(_ type: String) throws -> ResourceProvider {
+        try #require(service.resourceProviders.first { $0.type == type })
+      }
+      let context = ResourceContext(
+        stackName: "s", stackID: "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1", logicalID: "P",
+        tags: ["from": "stack"], call: harness.call())
+      let properties = JSONValue.object([
+        "Name": .string("p"), "ResourceArn": .string(Self.balancer),
+        "HealthCheckArns": .array([.string("arn:aws:route53:::healthcheck/1")]),
+      ])
+      let protections = try provider("AWS::Shield::Protection")
+      let handle = try await protections.create(properties, context)
+      let id = handle.attributes["ProtectionId"]?.text ?? ""
+      #expect(handle.physicalID == "arn:aws:shield::000000000000:protection/\(id)")
+      let changed = JSONValue.object(["Name": .string("p"), "ResourceArn": .string(Self.balancer)])
+      _ = try await protections.update(handle, properties, changed, context)
+      let protection = try await harness.run(Shield.describeProtection) { $0.protectionId = id }.protection
+      #expect(protection?.healthCheckIds == [])
+      let tags = try await harness.run(Shield.listTagsForResource) { $0.resourceARN = handle.physicalID }.tags
+      #expect(tags?.map(\.key) == ["from"])
+      let groups = try provider("AWS::Shield::ProtectionGroup")
+      let group = JSONValue.object([
+        "ProtectionGroupId": .string("g"), "Aggregation": .string("MAX"), "Pattern": .string("ALL"),
+      ])
+      let made = try await groups.create(group, context)
+      #expect(made.physicalID == "arn:aws:shield::000000000000:protection-group/g")
+      try await groups.delete(made, group, context)
+      try await groups.delete(made, group, context)
+      try await protections.delete(handle, changed, context)
+      let left = try await harness.run(Shield.listProtections).protections
+      #expect(left?.isEmpty ?? false)
+    }
+  }
+}
