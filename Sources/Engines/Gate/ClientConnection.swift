@@ -29,6 +29,16 @@ class ClientConnection: Connection {
     touch()
   }
 
+  /// Takes over from a connection whose client turned out to speak another protocol (`EventLoop.replace`).
+  init(continuing old: ClientConnection) {
+    listener = old.listener
+    source = old.source
+    slot = old.slot
+    expires = old.expires
+    super.init(loop: old.loop, descriptor: old.descriptor)
+    touch()
+  }
+
   final var balancer: LoadBalancerRuntime { listener.loadBalancer }
 
   /// Begins the idle time anew.
@@ -44,6 +54,9 @@ class ClientConnection: Connection {
   /// The client kept the Gate waiting for too long.
   func expirePace(_ offence: Offence) { reset() }
 
-  /// Goes on with what is at hand, after the events of a batch.
-  func resume() { preconditionFailure("abstract") }
+  /// No more requests are wanted on this connection than those that are in progress.
+  final var isPastItsTime: Bool { !listener.isOpen || loop.isDraining || loop.now >= expires }
+
+  /// Ends the connection as soon as nothing is in progress.
+  func retire() { preconditionFailure("abstract") }
 }

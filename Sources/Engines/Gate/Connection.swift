@@ -45,6 +45,8 @@ class Connection {
   func onFailure() { close() }
   /// The socket became writable: connections that are being made look here.
   func onWritable() { flush() }
+  /// Goes on with what is at hand, after the events of a batch (`EventLoop.enqueue`).
+  func resume() {}
   /// Called once, when the connection is closed by whomever.
   func onClose() {}
 

@@ -42,8 +42,10 @@ final class EventLoop {
   private let events: UnsafeMutablePointer<epoll_event>
   private(set) var connections: ContiguousArray<Connection?> = []
   private var generation: UInt32 = 0
-  /// Clients with bytes at hand to go on with after this batch.
-  private var ready: [ClientConnection] = []
+  /// Connections with something at hand to go on with after this batch.
+  private var ready: [Connection] = []
+  private var resuming: [Connection] = []
+  private var http2Tools: HTTP2Tools?
   /// Closed during this batch; their memory may still be in use below us on the stack.
   private var closed: [Connection] = []
   private var drainDeadline: UInt64 = .max
@@ -102,13 +104,15 @@ final class EventLoop {
       let count = gate_epoll_wait(poll, events, Int32(Self.eventCapacity), timeout())
       now = gate_now()
       if count > 0 { for position in 0..<count { dispatch(position) } }
-      while !ready.isEmpty {
-        let batch = ready
-        ready.removeAll(keepingCapacity: true)
-        for client in batch where !client.isClosed { client.resume() }
+      if !ready.isEmpty {
+        // What these bring forth waits for the next round, so that nobody keeps the loop for himself.
+        swap(&ready, &resuming)
+        for connection in resuming where !connection.isClosed { connection.resume() }
+        resuming.removeAll(keepingCapacity: true)
       }
       if now >= nextSweep { sweep() }
       if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
+      http2Tools?.collect()
     }
     for connection in connections { connection?.close() }
     closed.removeAll()
@@ -116,6 +120,7 @@ final class EventLoop {
   }
 
   private func timeout() -> Int32 {
+    if !ready.isEmpty { return 0 }
     if nextSweep == .max { return isDraining ? 100 : -1 }
     if nextSweep <= now { return 0 }
     return Int32(min((nextSweep - now) / 1000 + 1, isDraining ? 100 : 60_000))
@@ -248,8 +253,16 @@ final class EventLoop {
     Glibc.close(connection.descriptor)
   }
 
-  /// Lets a client go on after the events of this batch.
-  func enqueue(_ client: ClientConnection) { ready.append(client) }
+  /// Lets a connection go on after the events of this batch.
+  func enqueue(_ connection: Connection) { ready.append(connection) }
+
+  /// What HTTP/2 needs; a loop without such connections has none of it.
+  var http2: HTTP2Tools {
+    if let http2Tools { return http2Tools }
+    let made = HTTP2Tools()
+    http2Tools = made
+    return made
+  }
 
   /// Looks for deadlines that have passed and finds the next one.
   private func sweep() {
@@ -347,11 +360,13 @@ extension EventLoop {
         {
           old.rules = rules
           old.tls = context
+          old.acceptsCleartextHTTP2 = listener.acceptsCleartextHTTP2 ?? false
           kept[listener.id] = old
         } else {
           kept[listener.id] = ListenerRuntime(
             descriptor: socket.descriptor, loadBalancer: balancer, address: socket.address, port: socket.port,
             rules: rules, tls: context)
+          kept[listener.id]?.acceptsCleartextHTTP2 = listener.acceptsCleartextHTTP2 ?? false
         }
       }
     }
@@ -366,7 +381,7 @@ extension EventLoop {
     listeners = Dictionary(kept.values.map { ($0.descriptor, $0) }, uniquingKeysWith: { first, _ in first })
     if isDraining { return }
     for descriptor in descriptors where !before.contains(descriptor) { listen(descriptor, .listener) }
-    closeIdleClients { !$0.isOpen }
+    retireClients { !$0.isOpen }
   }
 
   private func configureEndpoints(_ snapshot: GateSnapshot, _ bound: [String: BoundSocket]) {
@@ -444,17 +459,24 @@ extension EventLoop {
     let idle = target.idle
     target.idle = []
     for connection in idle { connection.close() }
+    for connection in target.multiplexed { connection.retire() }
   }
 
-  private func closeIdleClients(_ condition: (ListenerRuntime) -> Bool) {
+  private func retireClients(_ condition: (ListenerRuntime) -> Bool) {
     for connection in connections {
-      if let client = connection as? ClientConnection, client.isIdle, condition(client.listener) { client.close() }
+      if let client = connection as? ClientConnection, condition(client.listener) { client.retire() }
     }
   }
 
   /// The deregistration delay is over: what still runs on the target's connections is cut off.
   private func expire(_ key: TargetKey) {
     for connection in connections {
+      if let shared = connection as? HTTP2TargetConnection, shared.target.address == key.address,
+        shared.target.group.id == key.group
+      {
+        shared.expire()
+        continue
+      }
       guard let upstream = connection as? UpstreamConnection, upstream.target.address == key.address,
         upstream.target.group.id == key.group
       else { continue }
@@ -467,7 +489,7 @@ extension EventLoop {
     isDraining = true
     drainDeadline = now + LoadBalancerRuntime.microseconds(seconds)
     for descriptor in Array(listeners.keys) + Array(endpoints.keys) { _ = gate_epoll_remove(poll, descriptor) }
-    closeIdleClients { _ in true }
+    retireClients { _ in true }
     for group in groups.values { for target in group.targets { closeIdle(target) } }
     for connection in connections { (connection as? TunnelConnection)?.close() }
     drainNetwork()

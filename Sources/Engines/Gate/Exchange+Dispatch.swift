@@ -1,5 +1,6 @@
 // From a request to a target: choosing one, connecting, trying another.
 import CLinux
+import GateProtocol
 import Glibc
 
 extension Exchange {
@@ -10,6 +11,7 @@ extension Exchange {
       return answer(LocalAnswer(status: 503), closing: !request.body.isDone)
     }
     request.attempts += 1
+    if target.group.protocolVersion != .http1 { return multiplex(to: target) }
     while let connection = target.idle.popLast() {
       if connection.isClosed { continue }
       // What may not be sent twice is not sent over a connection that is already closed.
@@ -31,6 +33,42 @@ extension Exchange {
     loop.add(connection)
     if connection.isClosed { return }
     if pending == 0 { connection.connected() }
+  }
+
+  /// Sends the request over a connection that others share.
+  private func multiplex(to target: TargetRuntime) {
+    for connection in target.multiplexed where connection.hasRoom {
+      if !request.isIdempotent, connection.isUnused, gate_is_quiet(connection.descriptor) == 0 {
+        connection.retire()
+        continue
+      }
+      return connection.start(self)
+    }
+    var pending: Int32 = 0
+    let descriptor = gate_connect(target.address.address, target.address.port, &pending)
+    if descriptor < 0 { return connectionRefused(target) }
+    let usesTLS = target.group.usesTLS
+    let connection = HTTP2TargetConnection(
+      loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0 || usesTLS)
+    target.multiplexed.append(connection)
+    connection.start(self)
+    if usesTLS, !connection.prepareTLS() { return connection.onFailure() }
+    loop.add(connection)
+    if pending == 0, !connection.isClosed { connection.connected() }
+  }
+
+  /// Counts a target's final answer.
+  final func recordAnswer(of target: TargetRuntime, _ status: Int, sentAt: UInt64) {
+    let elapsed = loop.now &- sentAt
+    let group = target.group
+    balancer.statistics.target.count(status)
+    group.statistics.target.count(status)
+    group.statistics.requests += 1
+    group.statistics.latency.record(microseconds: elapsed)
+    target.statistics.requests += 1
+    if status >= 500 { target.statistics.code5xx += 1 }
+    target.statistics.latency.record(microseconds: elapsed)
+    target.suspectUntil = 0
   }
 
   /// No connection to the target could be made. Nothing was sent, so any request may go to another.

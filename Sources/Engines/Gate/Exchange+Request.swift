@@ -23,6 +23,7 @@ extension Exchange {
     switch listener.rules.action(for: input, loop.requestHead) {
     case .forward(let groups):
       guard let group = groups.choose(&loop.random) else { return count - refuse(503, bytes, headLength, count) }
+      if !suits(group) { return count - refuse(464, bytes, headLength, count) }
       self.group = group
       outgoing.clear()
       buildRequest(bytes, headLength, target)
@@ -58,7 +59,6 @@ extension Exchange {
     let name = bytes + method.start
     request.keepsAlive = loop.requestHead.keepsAlive
     request.isOldVersion = loop.requestHead.minorVersion == 0
-    request.takesChunks = !request.isOldVersion
     let length = method.count
     if Token.isExactly(name, length, "GET") {
       request.isIdempotent = true
@@ -70,11 +70,14 @@ extension Exchange {
         Token.isExactly(name, length, "PUT") || Token.isExactly(name, length, "DELETE")
         || Token.isExactly(name, length, "OPTIONS")
     }
-    request.body = BodyReader(requestFraming())
-    if loop.requestHead.connectionUpgrade, loop.requestHead.upgradeField >= 0, !request.isOldVersion {
-      let field = loop.requestHead.fields[loop.requestHead.upgradeField]
-      request.wantsUpgrade = Token.matches(bytes + Int(field.valueStart), Int(field.valueLength), "websocket")
-    }
+    noteProtocol()
+    noteUpgrade(bytes)
+  }
+
+  private func noteUpgrade(_ bytes: UnsafePointer<UInt8>) {
+    guard loop.requestHead.connectionUpgrade, loop.requestHead.upgradeField >= 0, !request.isOldVersion else { return }
+    let field = loop.requestHead.fields[loop.requestHead.upgradeField]
+    request.wantsUpgrade = Token.matches(bytes + Int(field.valueStart), Int(field.valueLength), "websocket")
   }
 
   // MARK: - The head for the target

@@ -62,8 +62,11 @@ class Exchange {
   /// Something moved: begins the idle time anew.
   func touch() { preconditionFailure("abstract") }
 
-  /// How the end of the request in `loop.requestHead` is told.
-  func requestFraming() -> BodyFraming { loop.requestHead.requestFraming }
+  /// Notes of the request in `loop.requestHead` what depends on the client's protocol.
+  func noteProtocol() { preconditionFailure("abstract") }
+
+  /// Whether the client's protocol can be spoken with the group's targets.
+  func suits(_ group: TargetGroupRuntime) -> Bool { group.protocolVersion == .http1 }
 
   /// The request goes to a target now.
   func willDispatch() {}
@@ -87,6 +90,9 @@ class Exchange {
 
   /// Sends more of the body; false when the client is gone.
   func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool { preconditionFailure("abstract") }
+
+  /// Sends what came behind the body, given as a head in `loop.responseHead`; clients that know no trailers get none.
+  func sendTrailers(_ bytes: UnsafePointer<UInt8>) {}
 
   /// The answer is complete; the target's connection has been given back.
   func finish() { preconditionFailure("abstract") }
@@ -129,8 +135,12 @@ class Exchange {
 protocol TargetLink: AnyObject {
   /// Whether more of the request's body can be given now.
   var takesBody: Bool { get }
+  /// The protocol tells the end of a body itself: it wants data without chunks around it.
+  var framesBodies: Bool { get }
   /// Whether all that was given has been sent.
   var hasSentAll: Bool { get }
+  /// Keeps what is to be sent behind the body: header lines, as a head whose first line says nothing.
+  func holdTrailers(_ bytes: UnsafePointer<UInt8>, _ count: Int)
   /// Sends more of the request's body, framed as the target's protocol wants it.
   func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool)
   /// The client takes more of the answer.

@@ -26,6 +26,7 @@ final class HTTP1Connection: ClientConnection {
   var inbox = Bytes()
   private var scannedForEnd = 0
   private var headBegan = false
+  private var hasHadRequest = false
 
   override init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32, slot: Int32) {
     exchange = HTTP1Exchange(loop: loop, listener: listener, source: address)
@@ -124,6 +125,8 @@ final class HTTP1Connection: ClientConnection {
     close()
   }
 
+  override func retire() { if isIdle { close() } }
+
   /// After an answer, or when the target takes the request's body.
   override func resume() {
     if phase == .head, out.isEmpty, !inbox.isEmpty { parseInbox() }
@@ -137,6 +140,7 @@ final class HTTP1Connection: ClientConnection {
     if count == 0 || count == -2 { return close() }
     if count < 0 { return }
     if inbox.isEmpty {
+      if beginsHTTP2(loop.readBuffer, count) { return becomeHTTP2(count) }
       let used = parse(loop.readBuffer, count)
       if used < count, !isClosed, phase != .lingering { inbox.append(loop.readBuffer + used, count - used) }
       if headBegan { scannedForEnd = inbox.count }
@@ -144,6 +148,20 @@ final class HTTP1Connection: ClientConnection {
       inbox.append(loop.readBuffer, count)
       parseInbox()
     }
+  }
+
+  /// Whether the client speaks HTTP/2 without having asked (RFC 9113, section 3.3), on a listener that knows it. The
+  /// first eight bytes decide; they never come alone.
+  private func beginsHTTP2(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    guard listener.acceptsCleartextHTTP2, !hasHadRequest, count >= 8 else { return false }
+    for index in 0..<8 where bytes[index] != HTTP2.preface.utf8Start[index] { return false }
+    return true
+  }
+
+  private func becomeHTTP2(_ count: Int) {
+    let successor = HTTP2ClientConnection(continuing: self)
+    successor.take(loop.readBuffer, count)
+    loop.replace(self, by: successor)
   }
 
   private func parseInbox() {
@@ -180,6 +198,7 @@ final class HTTP1Connection: ClientConnection {
       return count
     case .complete(let length):
       headBegan = false
+      hasHadRequest = true
       balancer.statistics.requests += 1
       balancer.statistics.requestBytes += UInt64(length)
       if !admitsRequest() { return refuse(count) }
@@ -232,7 +251,7 @@ final class HTTP1Connection: ClientConnection {
 
   /// Whether the answer being made will be this connection's last.
   var isLastAnswer: Bool {
-    !exchange.request.keepsAlive || !listener.isOpen || loop.isDraining || loop.now >= expires
+    !exchange.request.keepsAlive || isPastItsTime
   }
 
   /// Closes when all is sent. What the client still sends is read for a while: closing on it would reset the

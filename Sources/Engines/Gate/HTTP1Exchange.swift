@@ -16,6 +16,11 @@ final class HTTP1Exchange: Exchange {
 
   override func touch() { connection.touch() }
 
+  override func noteProtocol() {
+    request.takesChunks = !request.isOldVersion
+    request.body = BodyReader(loop.requestHead.requestFraming)
+  }
+
   override func willDispatch() { connection.phase = .proxying }
 
   override func resumeBody() { if connection.mayRead, !request.body.isDone { connection.onReadable() } }

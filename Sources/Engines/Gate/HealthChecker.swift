@@ -41,6 +41,8 @@ final class HealthChecker {
     var hasSent = false
     var answer: [UInt8] = []
     var tls: TLSProbe?
+    /// For checks over HTTP/2.
+    var http2: HTTP2Probe?
 
     init(descriptor: Int32, deadline: UInt64) {
       self.descriptor = descriptor
@@ -239,6 +241,9 @@ final class HealthChecker {
       if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now) }
       if entry.check.probe == .tcp { return conclude(entry, .passed, now) }
       if entry.check.probe == .https { return probeEncrypted(entry, probe, now) }
+      if entry.check.probe == .http2 || entry.check.probe == .grpc {
+        probe.http2 = HTTP2Probe(isGRPC: entry.check.probe == .grpc)
+      }
       let sent = request(entry).withUnsafeBufferPointer { bytes in
         bytes.baseAddress.map { gate_send(descriptor, $0, bytes.count) } ?? 0
       }
@@ -252,6 +257,10 @@ final class HealthChecker {
 
   private func request(_ entry: Entry) -> [UInt8] {
     let path = entry.check.path.hasPrefix("/") ? entry.check.path : "/" + entry.check.path
+    if entry.check.probe == .http2 || entry.check.probe == .grpc {
+      return HTTP2Probe.request(
+        path: path, authority: "\(entry.target.address):\(entry.target.port)", isGRPC: entry.check.probe == .grpc)
+    }
     return Array(
       ("GET \(path) HTTP/1.1\r\nHost: \(entry.target.address):\(entry.target.port)\r\nConnection: close\r\n"
         + "User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n").utf8)
@@ -270,6 +279,7 @@ final class HealthChecker {
 
   /// What the answer says so far; nil while its head is not complete.
   private func judge(_ entry: Entry, _ probe: Probe) -> ProbeOutcome? {
+    if let http2 = probe.http2 { return judge(entry, http2.take(&probe.answer)) }
     let status = probe.answer.withUnsafeBufferPointer { bytes -> Int? in
       guard let base = bytes.baseAddress else { return nil }
       switch head.parseResponse(base, bytes.count) {
@@ -281,6 +291,14 @@ final class HealthChecker {
     guard let status else { return probe.answer.count > Self.answerMax ? .failed : nil }
     if status < 0 { return .failed }
     return entry.matcher.contains(status) ? .passed : .wrongStatus(status)
+  }
+
+  private func judge(_ entry: Entry, _ outcome: HTTP2Probe.Outcome) -> ProbeOutcome? {
+    switch outcome {
+    case .more: nil
+    case .status(let status): entry.matcher.contains(status) ? .passed : .wrongStatus(status)
+    case .failed: .failed
+    }
   }
 
   private func readAnswer(_ entry: Entry, _ probe: Probe, _ now: UInt64) {

@@ -57,6 +57,8 @@ final class ListenerRuntime {
   var scheme: String { tls == nil ? "http" : "https" }
   /// False once it is gone from the snapshot; its connections then end after their request.
   var isOpen = true
+  /// Clients may speak HTTP/2 without TLS, if they know it beforehand.
+  var acceptsCleartextHTTP2 = false
   /// The header lines every request gets: X-Forwarded-Proto and -Port.
   let forwardedLines: [UInt8]
 
@@ -122,6 +124,8 @@ final class TargetRuntime {
   var idle: [UpstreamConnection] = []
   /// TLS sessions to take up again.
   private(set) lazy var sessions = TLSSessionStore()
+  /// Connections that carry many requests each, for groups that speak HTTP/2 with their targets.
+  var multiplexed: [HTTP2TargetConnection] = []
   var statistics: GateStatistics.Target
 
   init(_ target: GateSnapshot.Target, address: SocketAddress, group: TargetGroupRuntime) {
@@ -137,6 +141,8 @@ final class TargetRuntime {
 final class TargetGroupRuntime {
   let id: String
   var algorithm: GateSnapshot.TargetGroup.Algorithm
+  /// What is spoken with the targets.
+  private(set) var protocolVersion = GateSnapshot.TargetGroup.ProtocolVersion.http1
   /// Microseconds.
   var slowStart: UInt64 = 0
   private(set) var usesTLS = false
@@ -161,6 +167,7 @@ final class TargetGroupRuntime {
     algorithm = description.algorithm
     usesTLS = description.transport?.usesTLS ?? false
     flow = description.flow ?? GateSnapshot.FlowAttributes()
+    protocolVersion = description.protocolVersion ?? .http1
     slowStart = description.slowStart > 0 ? LoadBalancerRuntime.microseconds(description.slowStart) : 0
     var old = Dictionary(targets.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
     var fresh: [TargetRuntime] = []

@@ -57,6 +57,7 @@ extension GateStatistics.LoadBalancer {
     elb.add(other.elb)
     clientAborts += other.clientAborts
     clientTLSErrors += other.clientTLSErrors
+    http2Abuses += other.http2Abuses
     newConnections += other.newConnections
     activeConnections += other.activeConnections
     requestBytes += other.requestBytes

@@ -241,6 +241,10 @@ final class UpstreamConnection: Connection {
 extension UpstreamConnection: TargetLink {
   var takesBody: Bool { phase != .connecting && out.isEmpty }
   var hasSentAll: Bool { out.isEmpty }
+  var framesBodies: Bool { false }
+
+  /// What stands behind a chunked body may be left out (RFC 9112, section 7.1.2), and few servers look at it.
+  func holdTrailers(_ bytes: UnsafePointer<UInt8>, _ count: Int) {}
 
   func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) {
     sentTotal += UInt64(count)
@@ -298,7 +302,7 @@ extension UpstreamConnection {
   private func begin(
     _ exchange: Exchange, _ status: Int, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int
   ) {
-    record(exchange, status)
+    exchange.recordAnswer(of: target, status, sentAt: sentAt)
     let framing = loop.responseHead.responseFraming(toHEAD: exchange.request.isHEAD)
     body = BodyReader(framing)
     keepsAlive = loop.responseHead.keepsAlive
@@ -307,19 +311,6 @@ extension UpstreamConnection {
     exchange.buildAnswer(bytes, headLength, framing)
     phase = .body
     forward(exchange, bytes + headLength, count - headLength, isFirst: true)
-  }
-
-  private func record(_ exchange: Exchange, _ status: Int) {
-    let elapsed = loop.now &- sentAt
-    let group = target.group
-    exchange.balancer.statistics.target.count(status)
-    group.statistics.target.count(status)
-    group.statistics.requests += 1
-    group.statistics.latency.record(microseconds: elapsed)
-    target.statistics.requests += 1
-    if status >= 500 { target.statistics.code5xx += 1 }
-    target.statistics.latency.record(microseconds: elapsed)
-    target.suspectUntil = 0
   }
 
   /// Passes on what belongs to the body.
@@ -386,7 +377,7 @@ extension UpstreamConnection {
 
   private func upgrade(_ exchange: Exchange, _ bytes: UnsafePointer<UInt8>, _ length: Int, _ count: Int) {
     guard exchange.request.wantsUpgrade, exchange.request.body.isDone else { return refuseAnswer(exchange) }
-    record(exchange, 101)
+    exchange.recordAnswer(of: target, 101, sentAt: sentAt)
     exchange.request.hasAnswered = true
     phase = .tunnel
     if !exchange.becomeTunnel(with: self, bytes, count) { return closeTunnel() }

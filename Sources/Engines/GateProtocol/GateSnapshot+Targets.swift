@@ -8,6 +8,13 @@ extension GateSnapshot {
       case leastOutstandingRequests = "least_outstanding_requests"
     }
 
+    /// What is spoken with the targets (ELBv2 `ProtocolVersion`).
+    public enum ProtocolVersion: String, Codable, Sendable {
+      case http1 = "HTTP1"
+      case http2 = "HTTP2"
+      case grpc = "GRPC"
+    }
+
     /// Unique text by which actions, health and statistics name it.
     public var id: String
     public var targets: [Target]
@@ -21,11 +28,13 @@ extension GateSnapshot {
     public var transport: TargetTransport?
     /// For network load balancers; nil is as AWS has it by default.
     public var flow: FlowAttributes?
+    /// nil is HTTP1.
+    public var protocolVersion: ProtocolVersion?
 
     public init(
       id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),
       algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0,
-      transport: TargetTransport? = nil, flow: FlowAttributes? = nil
+      transport: TargetTransport? = nil, flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil
     ) {
       self.id = id
       self.targets = targets
@@ -35,6 +44,7 @@ extension GateSnapshot {
       self.slowStart = slowStart
       self.transport = transport
       self.flow = flow
+      self.protocolVersion = protocolVersion
     }
   }
 
@@ -60,6 +70,10 @@ extension GateSnapshot {
       case http, tcp
       /// HTTP over TLS; the target's certificate is not verified.
       case https
+      /// A GET over HTTP/2 without TLS.
+      case http2
+      /// A call over HTTP/2 without TLS; the matcher is compared with `grpc-status`.
+      case grpc
       /// No probing: every registered target counts as healthy.
       case none
     }

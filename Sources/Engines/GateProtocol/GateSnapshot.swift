@@ -92,13 +92,16 @@ extension GateSnapshot {
     public var transport: Transport
     /// Wanted when the transport is `.https`.
     public var tls: ListenerTLS?
+    /// Clients may speak HTTP/2 without TLS when they know it beforehand (RFC 9113, section 3.3); nil is no. AWS's own
+    /// HTTP listeners never do.
+    public var acceptsCleartextHTTP2: Bool?
     public var rules: [Rule]
     /// What is done when no rule matches.
     public var defaultAction: Action
 
     public init(
       id: String, port: UInt16, transport: Transport = .http, tls: ListenerTLS? = nil, rules: [Rule] = [],
-      defaultAction: Action
+      defaultAction: Action, acceptsCleartextHTTP2: Bool? = nil
     ) {
       self.id = id
       self.port = port
@@ -106,6 +109,7 @@ extension GateSnapshot {
       self.tls = tls
       self.rules = rules
       self.defaultAction = defaultAction
+      self.acceptsCleartextHTTP2 = acceptsCleartextHTTP2
     }
   }
 

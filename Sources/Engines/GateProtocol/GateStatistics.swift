@@ -42,6 +42,8 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var elb = Codes()
     /// Clients that went away before their answer (460).
     public var clientAborts: UInt64 = 0
+    /// HTTP/2 connections that were ended for abuse (`ENHANCE_YOUR_CALM`): floods of frames, resets, header bombs.
+    public var http2Abuses: UInt64 = 0
     public var newConnections: UInt64 = 0
     /// Client connections open now.
     public var activeConnections: Int = 0

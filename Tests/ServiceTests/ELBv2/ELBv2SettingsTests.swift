@@ -183,4 +183,26 @@ struct ELBv2SettingsTests {
       #expect(calls.path == "/AWS.ALB/healthcheck" && calls.grpcMatcher == "12")
     }
   }
+  @Test("target groups of HTTP/2 and gRPC are made, and gRPC wants a listener with TLS") func versions() async throws {
+    try await ELBv2Fixture.alone { elb in
+      let balancer = try await elb.loadBalancer("calls")
+      let calls = try await elb.targetGroup("calls") { $0.protocolVersion = "GRPC" }
+      let pages = try await elb.targetGroup("pages") { $0.protocolVersion = "HTTP2" }
+      let groups = try await elb.run(ELBv2.describeTargetGroups) { $0.targetGroupArns = [calls, pages] }.targetGroups
+      #expect(groups?.map(\.protocolVersion) == ["GRPC", "HTTP2"])
+      #expect(groups?.map { $0.matcher?.grpcCode ?? $0.matcher?.httpCode } == ["12", "200"])
+      let refused = try await elb.failure(ELBv2.createListener) {
+        $0.loadBalancerArn = balancer
+        $0.port = 80
+        $0.protocol = "HTTP"
+        $0.defaultActions = [.make { ($0.type, $0.targetGroupArn) = ("forward", calls) }]
+      }
+      #expect(refused.hasPrefix("InvalidConfigurationRequest: Listener protocol 'HTTP' is not supported"), "\(refused)")
+      let probed = try await elb.failure(ELBv2.modifyTargetGroup) {
+        $0.targetGroupArn = pages
+        $0.healthCheckProtocol = "HTTPS"
+      }
+      #expect(probed.contains("health checks over HTTPS"), "\(probed)")
+    }
+  }
 }

@@ -261,11 +261,16 @@ struct ELBv2TrafficTests {
       func get(_ host: String) async throws -> (status: Int32, body: String) {
         try await ELBProgram.run([
           "curl", "-sS", "--max-time", "20", "--cacert", elb.authorityPath, "--resolve", "\(host):\(port):\(address)",
-          "https://\(host):\(port)/",
+          "--write-out", " over %{http_version}", "https://\(host):\(port)/",
         ])
       }
       let answer = try await get("shop.example")
-      #expect(answer.status == 0 && answer.body == "secret")
+      #expect(answer.status == 0 && answer.body == "secret over 2")
+      _ = try await elb.run(ELBv2.modifyLoadBalancerAttributes) {
+        $0.loadBalancerArn = balancer
+        $0.attributes = [.make { ($0.key, $0.value) = ("routing.http2.enabled", "false") }]
+      }
+      #expect(try await get("shop.example").body == "secret over 1.1")
       // Another name is answered with the default certificate, which is not for it.
       #expect(try await get("other.example").status == 60)
       let extra = try await elb.certificate("other.example")
@@ -273,8 +278,8 @@ struct ELBv2TrafficTests {
         $0.listenerArn = arn
         $0.certificates = [.make { $0.certificateArn = extra }]
       }
-      #expect(try await get("other.example").body == "secret")
-      #expect(try await get("shop.example").body == "secret")
+      #expect(try await get("other.example").body == "secret over 1.1")
+      #expect(try await get("shop.example").body == "secret over 1.1")
     }
   }
 }

@@ -63,6 +63,10 @@ extension ListenerRuntime: TLSAcceptor {
   func makeClient(
     loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession
   ) -> Connection {
+    if tls.isHTTP2 {
+      return HTTP2ClientConnection(
+        loop: loop, descriptor: descriptor, listener: self, address: source.address, slot: slot, tls: tls)
+    }
     let client = HTTP1Connection(
       loop: loop, descriptor: descriptor, listener: self, address: source.address, slot: slot)
     client.tls = tls

@@ -13,7 +13,6 @@ extension ELBv2Service {
     try Names.check(input.name, "Target group")
     let type = input.targetType ?? "instance"
     let (name, version) = try Self.protocols(input, type)
-    try GateAbilities.check(protocolName: name, version: version)
     guard let port = input.port, (1...65_535).contains(port) else {
       throw ELBv2Error.validation("A port between '1' and '65535' must be specified")
     }
@@ -21,6 +20,7 @@ extension ELBv2Service {
     let healthCheck = try Self.healthCheck(input).applied(
       to: HealthCheckInput.standard(protocolName: name, version: version, targetType: type), targetType: type,
       protocolName: name, version: version)
+    try GateAbilities.check(healthCheck, version: version)
     let tags = try Tags.read(input.tags, call)
     try await requireVPC(vpc, call)
     let record = TargetGroupRecord(
@@ -100,6 +100,7 @@ extension ELBv2Service {
       record.healthCheck = try check.applied(
         to: record.healthCheck, targetType: record.targetType, protocolName: record.protocolName,
         version: record.protocolVersion)
+      try GateAbilities.check(record.healthCheck, version: record.protocolVersion)
       try tx.put(record, call.scope)
       return (record, try tx.usersOfTargetGroups(call.scope)[record.arn] ?? [])
     }

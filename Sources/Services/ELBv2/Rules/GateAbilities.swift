@@ -28,11 +28,11 @@ enum GateAbilities {
     if !transforms.isEmpty { throw AWSError.notImplemented("transforms of rules") }
   }
 
-  /// Protocols and versions of target groups.
+  /// How targets of a protocol version are probed.
   /// - Throws: 501.
-  static func check(protocolName: String, version: String) throws {
-    guard ["HTTP1", ""].contains(version) else {
-      throw AWSError.notImplemented("target groups of protocol version \(version)")
+  static func check(_ healthCheck: HealthCheckRecord, version: String) throws {
+    guard healthCheck.wireProtocol != "HTTPS" || ["HTTP1", ""].contains(version) else {
+      throw AWSError.notImplemented("health checks over HTTPS of target groups of protocol version \(version)")
     }
   }
 }

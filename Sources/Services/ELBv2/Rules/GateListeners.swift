@@ -16,7 +16,8 @@ struct Translation: Sendable {
   ) -> GateSnapshot.Listener? {
     var tls: GateSnapshot.ListenerTLS?
     if record.endsTLS {
-      guard let found = self.tls(record) else { return nil }
+      let takesHTTP2 = AttributeTable.loadBalancer(balancer.kind).value("routing.http2.enabled", balancer.attributes)
+      guard let found = self.tls(record, takesHTTP2 == "true" ? .http2Preferred : .http1Only) else { return nil }
       tls = found
     }
     return GateSnapshot.Listener(
@@ -35,7 +36,7 @@ struct Translation: Sendable {
     }
     var tls: GateSnapshot.ListenerTLS?
     if transport == .tls {
-      guard let found = self.tls(record) else { return nil }
+      guard let found = self.tls(record, record.alpnPolicy.flatMap { .init(rawValue: $0) } ?? .none) else { return nil }
       tls = found
     }
     var groups: [GateSnapshot.WeightedTargetGroup] = []
@@ -48,13 +49,13 @@ struct Translation: Sendable {
       targetGroups: groups, idleTimeout: Double(idle) ?? 350)
   }
 
-  private func tls(_ record: ListenerRecord) -> GateSnapshot.ListenerTLS? {
+  private func tls(
+    _ record: ListenerRecord, _ alpn: GateSnapshot.ListenerTLS.ALPNPolicy
+  ) -> GateSnapshot.ListenerTLS? {
     let present = (record.certificates ?? []).filter { certificates[$0] != nil }
     guard !present.isEmpty else { return nil }
     return GateSnapshot.ListenerTLS(
-      certificates: present, securityPolicy: record.securityPolicy ?? SecurityPolicies.standard,
-      alpn: record.wireProtocol == "TLS"
-        ? record.alpnPolicy.flatMap { .init(rawValue: $0) } ?? GateSnapshot.ListenerTLS.ALPNPolicy.none : .http1Only,
+      certificates: present, securityPolicy: record.securityPolicy ?? SecurityPolicies.standard, alpn: alpn,
       mutual: mutual(record.mutual))
   }
 

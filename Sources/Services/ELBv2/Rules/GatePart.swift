@@ -99,21 +99,25 @@ struct DesiredState: Sendable {
           proxyProtocol: value("proxy_protocol_v2.enabled") == "true", isSticky: value("stickiness.enabled") == "true",
           preservesClientAddress: value("preserve_client_ip.enabled") == "true",
           endsWithDeregistration: value("deregistration_delay.connection_termination.enabled") == "true",
-          endsWhenUnhealthy: value("target_health_state.unhealthy.connection_termination.enabled") != "false"))
+          endsWhenUnhealthy: value("target_health_state.unhealthy.connection_termination.enabled") != "false"),
+      protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil)
   }
 
   private static func healthCheck(
     _ check: HealthCheckRecord, _ record: TargetGroupRecord, _ ports: PortPlan
   ) -> GateSnapshot.HealthCheck {
     let probe: GateSnapshot.HealthCheck.Probe
-    switch check.wireProtocol {
-    case "TCP": probe = .tcp
-    case "HTTPS": probe = .https
+    switch (check.wireProtocol, record.protocolVersion) {
+    case ("TCP", _): probe = .tcp
+    case ("HTTPS", _): probe = .https
+    case (_, "HTTP2"): probe = .http2
+    case (_, "GRPC"): probe = .grpc
     default: probe = .http
     }
     return GateSnapshot.HealthCheck(
       probe: probe, path: check.path, port: UInt16(check.port), interval: Double(check.interval),
       timeout: Double(check.timeout), healthyThreshold: check.healthyThreshold,
-      unhealthyThreshold: check.unhealthyThreshold, matcher: check.matcher)
+      unhealthyThreshold: check.unhealthyThreshold,
+      matcher: probe == .grpc ? check.grpcMatcher ?? "12" : check.matcher)
   }
 }

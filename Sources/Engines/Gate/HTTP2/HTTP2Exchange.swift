@@ -1,0 +1,282 @@
+// A request that came over HTTP/2, and how its answer goes back.
+import CLinux
+import GateProtocol
+import Glibc
+import HTTPWire
+
+/// The exchange of a stream of an HTTP/2 client's connection.
+final class HTTP2Exchange: Exchange {
+  // The stream owns its exchange, the session holds the stream while it is open.
+  private unowned(unsafe) let stream: HTTP2Stream
+  private unowned(unsafe) var session: HTTP2ServerSession?
+  /// The answer is complete, though perhaps not all of it is sent.
+  private(set) var isFinished = false
+  private(set) var isGRPC = false
+  private var isPOST = false
+  /// Body that the target does not take yet; at most the stream's window.
+  private var inbox = Bytes()
+  /// Trailers of the request, as a head whose line says nothing.
+  private var trailers = Bytes()
+  private var hasBody = false
+  /// Bytes of the body that Content-Length promises and that have not come.
+  private var promised: UInt64?
+
+  init(loop: EventLoop, listener: ListenerRuntime, source: UInt32, stream: HTTP2Stream) {
+    self.stream = stream
+    super.init(loop: loop, listener: listener, source: source)
+  }
+
+  // MARK: - The request
+
+  func open(_ session: HTTP2ServerSession, listener: ListenerRuntime, source: UInt32, hasBody: Bool) {
+    self.session = session
+    self.listener = listener
+    self.source = source
+    self.hasBody = hasBody
+    tls = session.connection.tls
+    request = Request()
+    noteProtocol()
+    isFinished = false
+    isGRPC = false
+    promised = nil
+  }
+
+  /// Begins the request whose head, made from its header block, is given.
+  func begin(_ bytes: UnsafePointer<UInt8>, _ length: Int, isGRPC: Bool) {
+    self.isGRPC = isGRPC
+    balancer.statistics.requestBytes += UInt64(length)
+    switch loop.requestHead.parseRequest(bytes, length) {
+    case .complete:
+      let method = loop.requestHead.method
+      isPOST = Token.isExactly(bytes + method.start, method.count, "POST")
+      promised = hasBody ? loop.requestHead.contentLength : nil
+      if !hasBody, loop.requestHead.contentLength ?? 0 > 0 { return refuse() }
+      _ = begin(bytes, length, length)
+    case .refused(let refusal) where refusal.status != 400:
+      answer(LocalAnswer(status: refusal.status), closing: true)
+    case .refused, .incomplete: refuse()
+    }
+  }
+
+  override func noteProtocol() {
+    request.takesChunks = false
+    // Whatever the framing towards the target: here the body ends with its stream.
+    request.body = BodyReader(hasBody ? .untilClose : .none)
+  }
+
+  private func refuse() { session?.refuse(stream, .protocolError) }
+
+  /// Takes a part of the body.
+  func take(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) {
+    if isFinished { return session?.discard(stream, count) ?? () }
+    if let left = promised {
+      if UInt64(count) > left || (isEnd && UInt64(count) != left) {
+        session?.creditConnection(count)
+        return refuse()
+      }
+      promised = left - UInt64(count)
+    }
+    if count == 0 && !isEnd { return }
+    balancer.statistics.requestBytes += UInt64(count)
+    if let upstream, upstream.takesBody, inbox.isEmpty {
+      if isEnd { request.body = BodyReader(.none) }
+      forward(upstream, bytes, count, isEnd: isEnd)
+      session?.credit(stream, count)
+    } else {
+      inbox.append(bytes, count)
+    }
+  }
+
+  /// Takes what came behind the body, which ends it.
+  func takeTrailers(_ bytes: UnsafePointer<UInt8>, _ length: Int) {
+    if isFinished { return session?.discard(stream, 0) ?? () }
+    if let promised, promised > 0 { return refuse() }
+    trailers.append(bytes, length)
+    if upstream?.takesBody ?? false { resumeBody() }
+  }
+
+  override func resumeBodyLater() { resumeBody() }
+
+  override func resumeBody() {
+    guard let upstream, upstream.takesBody, !request.body.isDone else { return }
+    let isEnd = stream.remoteEnded
+    let count = inbox.count
+    if count == 0 && !isEnd { return }
+    if isEnd { request.body = BodyReader(.none) }
+    if count == 0 {
+      forward(upstream, loop.readBuffer, 0, isEnd: true)
+    } else {
+      forward(upstream, inbox.first, count, isEnd: isEnd)
+      inbox.release(keeping: 0)
+      session?.credit(stream, count)
+    }
+  }
+
+  /// Gives body to the target, in chunks when its head says so.
+  private func forward(_ upstream: any TargetLink, _ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) {
+    request.isReplayable = false
+    outgoing.clear()
+    if upstream.framesBodies {
+      if isEnd, !trailers.isEmpty { upstream.holdTrailers(trailers.first, trailers.count) }
+      return upstream.sendBody(bytes, count, isEnd: isEnd)
+    }
+    if promised != nil {
+      if count > 0 { upstream.sendBody(bytes, count, isEnd: isEnd) }
+      return
+    }
+    loop.scratch.clear()
+    if count > 0 {
+      loop.scratch.append(hexadecimal: UInt64(count), digits: 5)
+      loop.scratch.append("\r\n")
+      loop.scratch.append(bytes, count)
+      loop.scratch.append("\r\n")
+    }
+    if isEnd { loop.scratch.append("0\r\n\r\n") }
+    upstream.sendBody(loop.scratch.first, loop.scratch.count, isEnd: isEnd)
+  }
+
+  // MARK: - The client's side
+
+  /// Application Load Balancer's table of what may be sent where (its error 464).
+  override func suits(_ group: TargetGroupRuntime) -> Bool {
+    switch group.protocolVersion {
+    case .http1: !isGRPC
+    case .http2: true
+    case .grpc: isGRPC && isPOST
+    }
+  }
+
+  override var takesAnswer: Bool { session?.takesMore(stream) ?? false }
+
+  override func touch() { stream.lastProgress = loop.now }
+
+  override func sendInterim(_ bytes: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    buildAnswer(bytes, length, .none)
+    sendBlock(endStream: false)
+    return true
+  }
+
+  /// The header block, in the loop's memory for such.
+  override func buildAnswer(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ framing: BodyFraming) {
+    let tools = loop.http2
+    tools.block.clear()
+    tools.block.advanceEnd(tools.encoder.writeStatus(loop.responseHead.status, tools.block.reserve(8)))
+    tools.appendFields(loop.responseHead, bytes)
+  }
+
+  private func sendBlock(endStream: Bool) {
+    let tools = loop.http2
+    balancer.statistics.responseBytes += UInt64(tools.block.count)
+    session?.sendHeaders(stream, tools.block.first, tools.block.count, endStream: endStream)
+  }
+
+  override func sendFirst(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool {
+    sendBlock(endStream: isEnd && count == 0)
+    return count == 0 || sendBody(bytes, count, isEnd: isEnd)
+  }
+
+  override func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool {
+    balancer.statistics.responseBytes += UInt64(count)
+    session?.sendData(stream, bytes, count, endStream: isEnd)
+    return true
+  }
+
+  /// What came behind the answer's body, as a head in `loop.responseHead`.
+  override func sendTrailers(_ bytes: UnsafePointer<UInt8>) {
+    let tools = loop.http2
+    tools.block.clear()
+    tools.appendFields(loop.responseHead, bytes)
+    if tools.block.isEmpty { return }
+    session?.sendTrailers(stream, tools.block.first, tools.block.count)
+  }
+
+  override func finish() {
+    group = nil
+    outgoing.release(keeping: 4 << 10)
+    isFinished = true
+    session?.endData(stream)
+    if stream.localEnded, let session, isFinished { session.complete(stream) }
+  }
+
+  override func breakOff() { session?.breakOff(stream, stream.localEnded ? .noError : .internalError) }
+  override func clientFailed() { session?.connection.onFailure() }
+
+  /// Nothing moved for the idle time.
+  func timeOut() {
+    if isFinished || request.hasAnswered || upstream == nil { return breakOff() }
+    let clientIsSlow = !request.body.isDone && upstream?.hasSentAll ?? false
+    abandonUpstream()
+    answer(LocalAnswer(status: clientIsSlow ? 408 : 504), closing: true)
+  }
+
+  /// The stream is closed.
+  func close() {
+    abandonUpstream()
+    group = nil
+    isFinished = true
+    session?.creditConnection(inbox.count)
+    session = nil
+    tls = nil
+    inbox.release(keeping: 0)
+    trailers.release(keeping: 0)
+    outgoing.release(keeping: 4 << 10)
+  }
+
+  // MARK: - Answers of the load balancer's own
+
+  override func answer(_ local: LocalAnswer, closing: Bool) {
+    balancer.statistics.elb.count(local.status)
+    request.hasAnswered = true
+    let tools = loop.http2
+    tools.block.clear()
+    tools.block.advanceEnd(tools.encoder.writeStatus(local.status, tools.block.reserve(8)))
+    tools.append("server", Array("awselb/2.0".utf8))
+    tools.append("date", loop.dateLine())
+    if local.hasBody {
+      if !local.body.isEmpty || local.contentType != "text/html" {
+        tools.append("content-type", Array(local.contentType.utf8))
+      }
+      tools.append("content-length", Array("\(local.body.count)".utf8))
+    }
+    if let location = local.location { tools.append("location", Array(location.utf8)) }
+    let body = local.hasBody && !request.isHEAD ? local.body : []
+    sendBlock(endStream: body.isEmpty)
+    body.withUnsafeBufferPointer { bytes in
+      if let base = bytes.baseAddress, bytes.count > 0 { _ = sendBody(base, bytes.count, isEnd: true) }
+    }
+    finish()
+  }
+}
+
+extension HTTP2Tools {
+  /// Appends the fields of a head in lower case, but for those that belong to one connection.
+  func appendFields(_ head: borrowing MessageHead, _ bytes: UnsafePointer<UInt8>) {
+    let fields = head.fields
+    for index in 0..<head.fieldCount {
+      let field = fields[index]
+      switch field.kind {
+      case .connection, .keepAlive, .proxyConnection, .upgrade, .transferEncoding, .te, .host: continue
+      case .other: if head.nominatesFields && head.nominates(field, in: bytes) { continue }
+      default: break
+      }
+      let nameLength = Int(field.nameLength)
+      let valueLength = Int(field.valueLength)
+      let room = block.reserve(HPACKEncoder.roomNeeded(nameLength, valueLength))
+      block.advanceEnd(
+        encoder.write(bytes + Int(field.start), nameLength, bytes + Int(field.valueStart), valueLength, room))
+    }
+  }
+
+  func append(_ name: StaticString, _ value: [UInt8]) {
+    value.withUnsafeBufferPointer { bytes in
+      if let base = bytes.baseAddress { append(name, base, bytes.count) }
+    }
+  }
+
+  func append(_ name: StaticString, _ value: StaticString) { append(name, value.utf8Start, value.utf8CodeUnitCount) }
+
+  func append(_ name: StaticString, _ value: UnsafePointer<UInt8>, _ count: Int) {
+    let room = block.reserve(HPACKEncoder.roomNeeded(name.utf8CodeUnitCount, count))
+    block.advanceEnd(encoder.write(name.utf8Start, name.utf8CodeUnitCount, value, count, room))
+  }
+}
