@@ -19,7 +19,11 @@ struct HostGuard: Sendable {
   }
 
   private func isKnown(_ name: String) -> Bool {
-    if name == "localhost" || name == "::1" || name.hasSuffix(".localhost") || extraHosts.contains(name) { return true }
+    if name == "127.0.0.1" || name == "localhost" || name == "::1" || name.hasSuffix(".localhost")
+      || extraHosts.contains(name)
+    {
+      return true
+    }
     // SDKs that are pointed here by a proxy or a resolver keep AWS's names.
     if name.hasSuffix(".amazonaws.com") { return true }
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -37,9 +41,9 @@ struct HostGuard: Sendable {
 
   /// The host without its port, in lower case.
   static func name(_ host: String) -> String {
-    var text = host.lowercased()
+    let text = host.lowercased()
     if text.hasPrefix("[") { return String(text.dropFirst().prefix { $0 != "]" }) }
-    if let colon = text.lastIndex(of: ":") { text = String(text[..<colon]) }
+    if let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) { return String(text[..<colon]) }
     return text
   }
 }

@@ -93,17 +93,7 @@ extension IdentifierSource {
 
 /// Lower-case hexadecimal digits of some bytes.
 public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-  let quick = bytes.withContiguousStorageIfAvailable { bytes in
-    String(unsafeUninitializedCapacity: bytes.count * 2) { out in
-      var at = 0
-      for byte in bytes {
-        out[at] = hexadecimalDigit(byte >> 4)
-        out[at + 1] = hexadecimalDigit(byte & 15)
-        at += 2
-      }
-      return at
-    }
-  }
+  let quick = bytes.withContiguousStorageIfAvailable { hexadecimal(UnsafeRawBufferPointer($0)) }
   if let quick { return quick }
   var out: [UInt8] = []
   out.reserveCapacity(bytes.underestimatedCount * 2)
@@ -112,6 +102,19 @@ public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     out.append(hexadecimalDigit(byte & 15))
   }
   return String(decoding: out, as: UTF8.self)
+}
+
+/// Lower-case hexadecimal digits of bytes in memory, such as a digest's, whose own sequence is slow to walk.
+public func hexadecimal(_ bytes: UnsafeRawBufferPointer) -> String {
+  String(unsafeUninitializedCapacity: bytes.count * 2) { out in
+    var at = 0
+    for byte in bytes {
+      out[at] = hexadecimalDigit(byte >> 4)
+      out[at + 1] = hexadecimalDigit(byte & 15)
+      at += 2
+    }
+    return at
+  }
 }
 
 /// The lower-case digit of a number below 16, in ASCII.

@@ -12,9 +12,9 @@ struct DynamicDecoder {
     var result = StructureValue(count: members.count)
     for entry in entries {
       guard let index = members.firstIndex(where: { $0.wireName == entry.key }) else { continue }
-      let member = members[index]
-      if member.isStreaming || (bodyOnly && member.location != .body) { continue }
-      result.members[index] = try value(entry.value, shapes[member.shape], member.timestampFormat, entry.key)
+      if members[index].isStreaming || (bodyOnly && members[index].location != .body) { continue }
+      result.members[index] = try value(
+        entry.value, shapes[members[index].shape], members[index].timestampFormat, entry.key)
     }
     return result
   }

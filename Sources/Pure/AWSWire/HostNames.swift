@@ -11,6 +11,8 @@ struct HostNames: Sendable {
   let bucketSuffixes: [String]
 
   func read(_ host: String) -> Meaning {
+    // Most come by an address and a port, and those name nothing.
+    if host.utf8.allSatisfy({ $0 >= 48 && $0 <= 58 || $0 == UInt8(ascii: ".") }) { return Meaning() }
     var name = host.lowercased()[...]
     if let colon = name.lastIndex(of: ":"), name[name.index(after: colon)...].allSatisfy(\.isNumber) {
       name = name[..<colon]

@@ -77,8 +77,11 @@ struct JSONShapeWriter {
   func structure(_ value: StructureValue, _ members: [Member], bodyOnly: Bool = false, to out: inout [UInt8]) {
     out.append(UInt8(ascii: "{"))
     var isFirst = true
-    for (member, value) in zip(members, value.members) {
-      guard let value, !bodyOnly || member.location == .body, !member.isStreaming else { continue }
+    for index in 0..<min(members.count, value.members.count) {
+      // Members are large values: only those that are there are copied.
+      guard let value = value.members[index] else { continue }
+      let member = members[index]
+      if (bodyOnly && member.location != .body) || member.isStreaming { continue }
       if !isFirst { out.append(UInt8(ascii: ",")) }
       isFirst = false
       JSON.string(member.wireName, to: &out)

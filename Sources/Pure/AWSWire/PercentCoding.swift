@@ -9,6 +9,9 @@ public enum PercentCoding {
   }
 
   static func decode(bytes: ArraySlice<UInt8>, plusIsSpace: Bool) -> String? {
+    if !bytes.contains(where: { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }) {
+      return String(validating: bytes, as: UTF8.self)
+    }
     var out: [UInt8] = []
     out.reserveCapacity(bytes.count)
     var at = bytes.startIndex

@@ -26,12 +26,18 @@ struct RESTCodec: ProtocolCodec {
     guard let pairs = PercentCoding.pairs(request.query) else {
       throw AWSError("InvalidURI", "Couldn't parse the specified URI.")
     }
-    for (index, member) in members.enumerated() where member.location != .body {
+    for index in members.indices where members[index].location != .body {
+      // Members are large values, and an S3 request has few of its operation's forty headers: those that are absent
+      // are passed over before anything is copied.
+      if members[index].location == .header, request.headers[members[index].wireName] == nil { continue }
+      let member = members[index]
       do throws(DecodeFault) {
         let shape = shapes[member.shape]
         switch member.location {
         case .uri:
-          if let text = labels[member.wireName] { result.members[index] = try scalar(text, shape, member) }
+          if let text = labels.last(where: { $0.name == member.wireName })?.value {
+            result.members[index] = try scalar(text, shape, member)
+          }
         case .query: result.members[index] = try query(pairs, shape, member, shapes)
         case .header: result.members[index] = try header(request.headers, shape, member, shapes)
         case .headers: result.members[index] = headerMap(request.headers, member)
@@ -202,8 +208,9 @@ struct RESTCodec: ProtocolCodec {
     var response = WireResponse(status: operation.status, headers: requestHeaders(model, requestID))
     let shapes = model.shapes
     guard let index = operation.output, case .structure(let members) = shapes[index].kind else { return response }
-    for (member, value) in zip(members, output.members) {
-      guard let value else { continue }
+    for index in 0..<min(members.count, output.members.count) {
+      guard let value = output.members[index] else { continue }
+      let member = members[index]
       switch member.location {
       case .header: response.headers.append(member.wireName, headerText(value, shapes[member.shape], member, shapes))
       case .headers:

@@ -3,12 +3,22 @@
 import AWSCore
 
 struct RESTRouter: Sendable {
-  private struct Route: Sendable {
-    var known: ServiceModel.KnownRoute
-    var template: URITemplate
+  /// A class, since each request looks at all routes of its method.
+  private final class Route: Sendable {
+    let known: ServiceModel.KnownRoute
+    let template: URITemplate
     /// Names that must be in the query string, with the value where one is asked for.
-    var wanted: [(name: String, value: String?)]
-    var literals: Int
+    let wanted: [(name: String, value: String?)]
+    let literals: Int
+
+    init(
+      known: ServiceModel.KnownRoute, template: URITemplate, wanted: [(name: String, value: String?)], literals: Int
+    ) {
+      self.known = known
+      self.template = template
+      self.wanted = wanted
+      self.literals = literals
+    }
   }
 
   private let model: ServiceModel

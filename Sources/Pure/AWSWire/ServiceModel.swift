@@ -150,16 +150,29 @@ public final class ServiceModel: Sendable {
     public var requiredHeaders: [String] = []
   }
 
-  private struct Body: Sendable {
-    var operations: [String: OperationModel] = [:]
-    var shapes: [Shape] = []
-    var shapeIndex: [String: Int] = [:]
-    var errors: [String: Shape.ErrorTrait] = [:]
+  private final class Body: Sendable {
+    let operations: [String: OperationModel]
+    let shapes: [Shape]
+    let shapeIndex: [String: Int]
+    let errors: [String: Shape.ErrorTrait]
+
+    init(_ text: StaticString) {
+      (operations, shapes) = ModelReader.body(text)
+      var shapeIndex: [String: Int] = [:]
+      var errors: [String: Shape.ErrorTrait] = [:]
+      for (index, shape) in shapes.enumerated() {
+        shapeIndex[shape.name] = index
+        if let error = shape.error { errors[error.code] = error }
+      }
+      self.shapeIndex = shapeIndex
+      self.errors = errors
+    }
   }
 
   public let header: Header
   let text: StaticString
-  private let body = Mutex<Body?>(nil)
+  /// Read with the first call and the same from then on. Each request asks several times: no lock is taken.
+  private let body = AtomicLazyReference<Body>()
   private let patterns = Mutex<[String: Pattern?]>([:])
 
   /// - Parameter text: the generated model.
@@ -192,16 +205,7 @@ public final class ServiceModel: Sendable {
   }
 
   private func loaded() -> Body {
-    body.withLock { body in
-      if let body { return body }
-      let (operations, shapes) = ModelReader.body(text)
-      var new = Body(operations: operations, shapes: shapes)
-      for (index, shape) in shapes.enumerated() {
-        new.shapeIndex[shape.name] = index
-        if let error = shape.error { new.errors[error.code] = error }
-      }
-      body = new
-      return new
-    }
+    // Two first calls at once may both read; one of the two is kept.
+    body.load() ?? body.storeIfNil(Body(text))
   }
 }

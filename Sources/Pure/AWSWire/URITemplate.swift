@@ -34,11 +34,11 @@ struct URITemplate: Sendable {
 
   /// The labels' values, decoded; nil when the path is not of this form. A greedy label keeps empty parts and a slash at
   /// its end (they are part of an S3 key); otherwise one slash at the end of the path is passed over.
-  func labels(in path: String) -> [String: String]? {
-    var labels: [String: String] = [:]
+  func labels(in path: String) -> [(name: String, value: String)]? {
+    var labels: [(name: String, value: String)] = []
     var isEncoded = true
     let isTaken = walk(Self.parts(of: path)) { name, raw in
-      if let text = PercentCoding.decode(raw) { labels[name] = text } else { isEncoded = false }
+      if let text = PercentCoding.decode(raw) { labels.append((name, text)) } else { isEncoded = false }
     }
     return isTaken && isEncoded ? labels : nil
   }

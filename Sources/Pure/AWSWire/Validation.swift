@@ -100,12 +100,15 @@ public enum Validation {
     var findings: [Finding] = []
 
     mutating func structure(_ value: StructureValue, _ members: [Member], path: String, isSensitive: Bool) {
-      for (index, member) in members.enumerated() {
+      for index in members.indices {
         guard findings.count < maximumFindings else { return }
         let value = index < value.members.count ? value.members[index] : nil
+        // Members are large values: only those that matter here are copied.
+        guard value != nil || members[index].isRequired else { continue }
+        let member = members[index]
         if let value {
           check(value, shapes[member.shape], path: joined(path, member.name), member, isSensitive)
-        } else if member.isRequired, !member.isIdempotencyToken, !member.isStreaming {
+        } else if !member.isIdempotencyToken, !member.isStreaming {
           let path = joined(path, member.name)
           findings.append(
             Finding(

@@ -37,17 +37,20 @@ public struct StructureValue: Sendable, Hashable {
   public init(count: Int) { members = Array(repeating: nil, count: count) }
 
   /// The member as the type that is asked for; nil when it is absent.
+  @inlinable
   public func get<T: WireConvertible>(_ index: Int, as type: T.Type = T.self) -> T? {
     guard index < members.count, let value = members[index] else { return nil }
     return T(wire: value)
   }
 
   /// A required member. Validation against the model comes before, so the default is only seen when that was skipped.
+  @inlinable
   public func get<T: WireConvertible>(_ index: Int, default value: @autoclosure () -> T) -> T {
     get(index) ?? value()
   }
 
   /// Sets a member; nil leaves it out.
+  @inlinable
   public mutating func set<T: WireConvertible>(_ index: Int, _ value: T?) {
     members[index] = value?.wire
   }

@@ -69,7 +69,7 @@ extension SigV4 {
       out += name
       out += ":"
       var first = true
-      for header in headers where equalsIgnoringCase(header.name, name) {
+      for header in headers where equalsIgnoringASCIICase(header.name, name) {
         if !first { out += "," }
         first = false
         appendCollapsed(header.value, to: &out)
@@ -110,13 +110,23 @@ extension SigV4 {
     out += "\n"
     out += canonicalHeaders(request.headers, signedHeaders: signedHeaders)
     out += "\n"
-    out += signedHeaders.joined(separator: ";")
+    for (index, name) in signedHeaders.enumerated() {
+      if index > 0 { out += ";" }
+      out += name
+    }
     out += "\n"
     out += payloadHash
     return out
   }
 
   static func stringToSign(canonicalRequest: String, timestamp: String, scope: Scope) -> String {
-    "\(algorithm)\n\(timestamp)\n\(scope)\n\(sha256Hex(canonicalRequest))"
+    // Appended piece by piece, which is several times quicker than interpolation; every request comes by.
+    var out = algorithm
+    out.reserveCapacity(192)
+    for piece in ["\n", timestamp, "\n", scope.date, "/", scope.region, "/", scope.service, "/aws4_request\n"] {
+      out += piece
+    }
+    out += sha256Hex(canonicalRequest)
+    return out
   }
 }

@@ -53,16 +53,18 @@ extension SigV4.ParsedAuthorization {
     let text = Self.trimmed(Array(header.utf8)[...])
     let name = text.prefix { $0 != 32 && $0 != 9 }
     try Self.check(algorithm: String(decoding: name, as: UTF8.self))
-    var credential = Substring()
-    var signature = Substring()
-    var signed = Substring()
-    for piece in text[name.endIndex...].split(separator: UInt8(ascii: ",")) {
-      let piece = Self.trimmed(piece)
+    var credential: ArraySlice<UInt8> = []
+    var signature: ArraySlice<UInt8> = []
+    var signed: ArraySlice<UInt8> = []
+    var rest = text[name.endIndex...]
+    while let raw = Self.next(in: &rest, before: UInt8(ascii: ",")) {
+      if raw.isEmpty { continue }
+      let piece = Self.trimmed(raw)
       guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else {
         let shown = String(decoding: piece, as: UTF8.self)
         throw .malformedHeader("'\(shown)' not a valid key=value pair (missing equal-sign) in Authorization header.")
       }
-      let value = Substring(decoding: Self.trimmed(piece[(equals + 1)...]), as: UTF8.self)
+      let value = Self.trimmed(piece[(equals + 1)...])
       switch String(decoding: Self.trimmed(piece[..<equals]), as: UTF8.self) {
       case "Credential": credential = value
       case "Signature": signature = value
@@ -78,7 +80,7 @@ extension SigV4.ParsedAuthorization {
     guard let (id, scope) = Self.split(credential: credential) else {
       throw .malformedHeader(
         "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
-          + "got '\(credential)'.")
+          + "got '\(String(decoding: credential, as: UTF8.self))'.")
     }
     guard let date = Self.date(request) else { throw .missingDate }
     source = .header
@@ -92,6 +94,14 @@ extension SigV4.ParsedAuthorization {
     contentSHA256 = request.header("x-amz-content-sha256")
   }
 
+  /// Takes what comes before the next separator, and that one with it; nil when nothing is left.
+  private static func next(in rest: inout ArraySlice<UInt8>, before separator: UInt8) -> ArraySlice<UInt8>? {
+    if rest.isEmpty { return nil }
+    let end = rest.firstIndex(of: separator) ?? rest.endIndex
+    defer { rest = rest[min(end + 1, rest.endIndex)...] }
+    return rest[..<end]
+  }
+
   private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     var text = text
     while let c = text.first, c == 32 || c == 9 { text = text.dropFirst() }
@@ -100,13 +110,20 @@ extension SigV4.ParsedAuthorization {
   }
 
   /// ASCII letters in lower case, which is all that names of headers and signatures are made of.
-  fileprivate static func lowered(_ text: Substring) -> String {
-    text.utf8.contains { $0 >= 65 && $0 <= 90 } ? text.lowercased() : String(text)
+  fileprivate static func lowered(_ text: ArraySlice<UInt8>) -> String {
+    let string = String(decoding: text, as: UTF8.self)
+    return text.contains { $0 >= 65 && $0 <= 90 } ? string.lowercased() : string
   }
 
   /// Names between semicolons, in lower case.
-  fileprivate static func names(_ text: Substring) -> [String] {
-    text.utf8.split(separator: UInt8(ascii: ";")).map { lowered(Substring($0)) }
+  fileprivate static func names(_ text: ArraySlice<UInt8>) -> [String] {
+    var names: [String] = []
+    names.reserveCapacity(12)
+    var rest = text
+    while let name = next(in: &rest, before: UInt8(ascii: ";")) {
+      if !name.isEmpty { names.append(lowered(name)) }
+    }
+    return names
   }
 
   private static func date(_ request: SigV4.Request) -> Timestamp? {
@@ -121,16 +138,19 @@ extension SigV4.ParsedAuthorization {
   }
 
   /// The key id may itself hold slashes; the scope is the last four parts.
-  private static func split(credential: Substring) -> (String, SigV4.Scope)? {
-    let parts = credential.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-      .map { Substring($0) }
-    guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else { return nil }
-    let n = parts.count
-    let id = parts[..<(n - 4)].joined(separator: "/")
-    guard !id.isEmpty, parts[n - 4].utf8.count == 8, parts[n - 4].utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
-      !parts[n - 3].isEmpty, !parts[n - 2].isEmpty
+  private static func split(credential: ArraySlice<UInt8>) -> (String, SigV4.Scope)? {
+    var rest = credential
+    func last() -> ArraySlice<UInt8>? {
+      guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+      defer { rest = rest[..<slash] }
+      return rest[(slash + 1)...]
+    }
+    guard let term = last(), term.elementsEqual("aws4_request".utf8), let service = last(), let region = last(),
+      let date = last(), !rest.isEmpty, !service.isEmpty, !region.isEmpty, date.count == 8,
+      date.allSatisfy({ $0 >= 48 && $0 <= 57 })
     else { return nil }
-    return (id, SigV4.Scope(date: String(parts[n - 4]), region: String(parts[n - 3]), service: String(parts[n - 2])))
+    func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+    return (text(rest), SigV4.Scope(date: text(date), region: text(region), service: text(service)))
   }
 }
 
@@ -154,7 +174,7 @@ extension SigV4.ParsedAuthorization {
     guard let credential = values["X-Amz-Credential"], let signature = values["X-Amz-Signature"],
       let signed = values["X-Amz-SignedHeaders"], let stamp = values["X-Amz-Date"], !signature.isEmpty, !signed.isEmpty
     else { throw .malformedQuery(Self.incompleteQuery) }
-    guard let (id, scope) = Self.split(credential: credential[...]) else {
+    guard let (id, scope) = Self.split(credential: Array(credential.utf8)[...]) else {
       throw .malformedQuery(
         "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; "
           + "expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
@@ -165,8 +185,8 @@ extension SigV4.ParsedAuthorization {
     source = .query(expires: try Self.expires(values["X-Amz-Expires"]))
     accessKeyID = id
     self.scope = scope
-    signedHeaders = Self.names(signed[...])
-    self.signature = Self.lowered(signature[...])
+    signedHeaders = Self.names(Array(signed.utf8)[...])
+    self.signature = Self.lowered(Array(signature.utf8)[...])
     self.date = date
     timestamp = stamp
     sessionToken = values["X-Amz-Security-Token"]

@@ -2,6 +2,7 @@
 
 import AWSCore
 import Crypto
+import FoundationEssentials
 
 /// AWS Signature Version 4, both sides of it (AWS General Reference, "Signing AWS API requests"). No I/O, no clock.
 public enum SigV4 {
@@ -61,7 +62,7 @@ public enum SigV4 {
 
     /// The first value of a header, by its name in lower case.
     public func header(_ lowerName: String) -> String? {
-      headers.first { SigV4.equalsIgnoringCase($0.name, lowerName) }?.value
+      headers.first { equalsIgnoringASCIICase($0.name, lowerName) }?.value
     }
   }
 
@@ -104,12 +105,16 @@ public enum SigV4 {
 
   /// Whether two strings are the same, in time that depends on their lengths only.
   public static func constantTimeEquals(_ a: String, _ b: String) -> Bool {
-    let x = Array(a.utf8)
-    let y = Array(b.utf8)
-    guard x.count == y.count else { return false }
-    var difference: UInt8 = 0
-    for i in x.indices { difference |= x[i] ^ y[i] }
-    return difference == 0
+    var a = a
+    var b = b
+    return a.withUTF8 { x in
+      b.withUTF8 { y in
+        guard x.count == y.count else { return false }
+        var difference: UInt8 = 0
+        for i in x.indices { difference |= x[i] ^ y[i] }
+        return difference == 0
+      }
+    }
   }
 }
 
@@ -117,6 +122,8 @@ public enum SigV4 {
 
 extension SigV4 {
   static func hex(_ bytes: some Sequence<UInt8>) -> String { hexadecimal(bytes) }
+  static func hex(_ digest: SHA256.Digest) -> String { digest.withUnsafeBytes { hexadecimal($0) } }
+  static func hex(_ code: HMAC<SHA256>.MAC) -> String { code.withUnsafeBytes { hexadecimal($0) } }
 
   static func sha256Hex(_ text: String) -> String {
     var text = text
@@ -125,17 +132,11 @@ extension SigV4 {
     return hex(hash.finalize())
   }
 
-  /// ASCII only, which is what header names are.
-  static func equalsIgnoringCase(_ a: String, _ b: String) -> Bool {
-    let x = a.utf8
-    let y = b.utf8
-    guard x.count == y.count else { return false }
-    return zip(x, y).allSatisfy { lowered($0) == lowered($1) }
-  }
-
   /// Whether a header's name begins with `x-amz-`, in any case.
   static func isAmazonHeader(_ name: String) -> Bool {
-    name.utf8.count >= 6 && zip(name.utf8, "x-amz-".utf8).allSatisfy { lowered($0) == $1 }
+    // The first letter alone rules most names out.
+    guard let first = name.utf8.first, lowered(first) == UInt8(ascii: "x"), name.utf8.count >= 6 else { return false }
+    return zip(name.utf8, "x-amz-".utf8).allSatisfy { lowered($0) == $1 }
   }
 
   @inline(__always)

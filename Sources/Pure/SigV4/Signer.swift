@@ -76,7 +76,7 @@ extension SigV4 {
     public func sign(_ request: Request, payload: Payload = .empty, at time: Timestamp) -> Signed {
       var request = request
       let replaced = ["x-amz-date", "x-amz-security-token", "x-amz-content-sha256", "authorization"]
-      request.headers.removeAll { header in replaced.contains { SigV4.equalsIgnoringCase($0, header.name) } }
+      request.headers.removeAll { header in replaced.contains { equalsIgnoringASCIICase($0, header.name) } }
       var added: Headers = [("X-Amz-Date", time.basic)]
       if let token = credentials.sessionToken { added.append(("X-Amz-Security-Token", token)) }
       if rules == .s3 || payload == .unsigned { added.append(("X-Amz-Content-SHA256", payload.hash)) }

@@ -7,7 +7,8 @@ extension SigV4 {
   /// The key that signs strings for one day, region and service (four HMACs away from the secret access key).
   public struct SigningKey: Sendable {
     public let scope: Scope
-    private let key: SymmetricKey
+    /// The code's state once it has taken in the key: half of its work for a text as short as a string to sign.
+    private let keyed: HMAC<SHA256>
 
     public init(secretAccessKey: String, scope: Scope) {
       self.scope = scope
@@ -15,13 +16,13 @@ extension SigV4 {
         SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key))
       }
       let date = mac(SymmetricKey(data: Array("AWS4\(secretAccessKey)".utf8)), scope.date)
-      key = mac(mac(mac(date, scope.region), scope.service), "aws4_request")
+      keyed = HMAC(key: mac(mac(mac(date, scope.region), scope.service), "aws4_request"))
     }
 
     /// The signature of a string, 64 hexadecimal digits. Also what an S3 POST policy (in base64) is signed with.
     public func signature(of stringToSign: String) -> String {
       var text = stringToSign
-      var mac = HMAC<SHA256>(key: key)
+      var mac = keyed
       text.withUTF8 { mac.update(data: UnsafeRawBufferPointer($0)) }
       return SigV4.hex(mac.finalize())
     }
