@@ -10,6 +10,7 @@ let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
@@ -139,7 +140,7 @@ let package = Package(
       name: "castle-shim", path: "Sources/Platform/Shim",
       linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
     module("Supervisor", "Platform/Supervisor", ["AWSCore", "CLinux", logging]),
-    module("Disk", "Platform/Disk", [grdb]),
+    module("Disk", "Platform/Disk", [grdb, sqlite]),
     module("Store", "Platform/Store", ["AWSCore", "Disk", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
     module("Certificates", "Platform/Certificates", ["AWSCore", x509, asn1, crypto, cryptoExtras]),

@@ -116,6 +116,7 @@ struct ArrowTests {
       "GRDB": [
         "Sources/Platform/Store", "Sources/Platform/Disk", "Sources/Engines/ObjectStore", "Sources/Engines/LogStore",
       ],
+      "GRDBSQLite": ["Sources/Platform/Disk"],
       "HummingbirdCore": ["Sources/Platform/Edge"],
       "CPostgreSQL": ["Sources/Engines/Postgres"],
       "COpenSSL": ["Sources/Engines/Gate"],

@@ -53,14 +53,16 @@ extension ObjectStore {
     var attributes = attributes
     attributes.checksums.merge(content.checksums) { _, computed in computed }
     let record = ObjectRecord(
-      key: key, versionID: newVersionID(), isLatest: true, isDeleteMarker: false, size: content.size,
+      key: key, versionID: Self.nullVersionID, isLatest: true, isDeleteMarker: false, size: content.size,
       etag: etag ?? content.etag, modified: now, attributes: attributes, partCount: 0, id: 0,
       blob: content.file.id)
     return try await content.use {
-      try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { db, aftermath in
+      try await write(touching: [ObjectKey(bucket: bucket, key: key)]) { [identifiers] db, aftermath in
         let bucket = try Rows.bucket(db, bucket)
         let latest = try Self.check(db, bucket, keyData, condition)
         _ = try Rows.insert(db, content)
+        var record = record
+        if bucket.versioning == .enabled { record.versionID = Self.newVersionID(identifiers) }
         return try Self.push(db, bucket, keyData, record, over: latest, &aftermath)
       }
     }
@@ -76,31 +78,37 @@ extension ObjectStore {
       stage(bytes, key: encryption), bucket: bucket, key: key, attributes: attributes, condition: condition, at: now)
   }
 
-  func newVersionID() -> String { identifiers.alphanumeric(32) }
+  /// What a version is called that was made while versioning was not enabled.
+  static let nullVersionID = "null"
+
+  func newVersionID() -> String { Self.newVersionID(identifiers) }
+
+  private static func newVersionID(_ identifiers: any IdentifierSource) -> String { identifiers.alphanumeric(32) }
 
   /// The newest version, once the condition has agreed.
   static func check(
     _ db: Database, _ bucket: BucketRow, _ key: Data, _ condition: WriteCondition
-  ) throws -> ObjectRecord? {
+  ) throws -> VersionRow? {
+    guard let check = condition.check else { return try Rows.newest(db, bucket.id, key) }
     let latest = try Rows.latest(db, bucket.id, key)
-    try condition.check?(latest?.isDeleteMarker == true ? nil : latest)
-    return latest
+    try check(latest?.isDeleteMarker == true ? nil : latest)
+    return latest.map { VersionRow($0) }
   }
 
   /// Adds a version on top, as the bucket's versioning wants it.
   static func push(
-    _ db: Database, _ bucket: BucketRow, _ key: Data, _ record: ObjectRecord, over latest: ObjectRecord?,
+    _ db: Database, _ bucket: BucketRow, _ key: Data, _ record: ObjectRecord, over latest: VersionRow?,
     _ aftermath: inout Aftermath
   ) throws -> ObjectRecord {
     var record = record
     if bucket.versioning != .enabled {
-      record.versionID = "null"
-      if let null = latest, null.versionID == "null" {
+      record.versionID = nullVersionID
+      if let null = latest, null.versionID == nullVersionID {
         record.id = null.id
         try Rows.replace(db, null, with: record, &aftermath)
         return record
-      } else if latest != nil, let null = try Rows.version(db, bucket.id, key, "null") {
-        try Rows.remove(db, null, &aftermath)
+      } else if latest != nil, let null = try Rows.version(db, bucket.id, key, nullVersionID) {
+        try Rows.remove(db, VersionRow(null), &aftermath)
       }
     }
     if let latest, !latest.isDeleteMarker { try Rows.setCurrent(db, latest.id, false) }
@@ -194,8 +202,8 @@ extension ObjectStore {
       let version = try Rows.version(db, bucket.id, key, versionID)
       try condition.check?(version)
       guard let version else { return DeleteResult(versionID: versionID, isDeleteMarker: false, existed: false) }
-      try Rows.remove(db, version, &aftermath)
-      if version.isLatest, let next = try Rows.latest(db, bucket.id, key), !next.isDeleteMarker {
+      try Rows.remove(db, VersionRow(version), &aftermath)
+      if version.isLatest, let next = try Rows.newest(db, bucket.id, key), !next.isDeleteMarker {
         try Rows.setCurrent(db, next.id, true)
       }
       return DeleteResult(versionID: versionID, isDeleteMarker: version.isDeleteMarker, existed: true)

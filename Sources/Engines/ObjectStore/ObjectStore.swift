@@ -112,7 +112,7 @@ public final class ObjectStore: Sendable {
     touching objects: [ObjectKey] = [], _ body: @escaping @Sendable (Database, inout Aftermath) throws -> T
   ) async throws -> T {
     let (value, aftermath) = try await committer.commit { [handles] db in
-      handles.note(Touched(objects))
+      handles.note(objects)
       var aftermath = Aftermath()
       let value = try body(db, &aftermath)
       return (value, aftermath)

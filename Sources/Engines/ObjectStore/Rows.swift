@@ -1,6 +1,7 @@
 // The index's rows: every statement of SQL that objects need, and the one place that counts references to blobs.
 
 import AWSCore
+import Disk
 import Foundation
 import GRDB
 
@@ -13,6 +14,23 @@ struct Aftermath: Sendable {
 struct BucketRow {
   var id: Int64
   var versioning: Versioning
+}
+
+/// What a write has to know of a version that it puts another on top of, replaces or removes.
+struct VersionRow {
+  var id: Int64
+  var versionID: String
+  var isDeleteMarker: Bool
+  var blob: Int64?
+  var partCount: Int
+}
+
+extension VersionRow {
+  init(_ record: ObjectRecord) {
+    self.init(
+      id: record.id, versionID: record.versionID, isDeleteMarker: record.isDeleteMarker, blob: record.blob,
+      partCount: record.partCount)
+  }
 }
 
 /// Keys as SQLite and the caller see them.
@@ -39,9 +57,11 @@ enum Rows {
   // MARK: Buckets
 
   static func bucket(_ db: Database, _ name: String) throws -> BucketRow {
-    let statement = try db.cachedStatement(sql: "SELECT id, versioning FROM bucket WHERE name = ?")
-    guard let row = try Row.fetchOne(statement, arguments: [name]) else { throw ObjectStoreError.noSuchBucket }
-    return BucketRow(id: row[0], versioning: Versioning(rawValue: row[1]) ?? .off)
+    let found = try db.quick("SELECT id, versioning FROM bucket WHERE name = ?", [.text(name)]) {
+      BucketRow(id: Int64($0.integer(0)), versioning: Versioning(rawValue: $0.integer(1)) ?? .off)
+    }
+    guard let found else { throw ObjectStoreError.noSuchBucket }
+    return found
   }
 
   // MARK: Versions
@@ -58,6 +78,18 @@ enum Rows {
     let statement = try db.cachedStatement(
       sql: "SELECT \(objectColumns) FROM version WHERE bucket = ? AND key = ? ORDER BY id DESC LIMIT 1")
     return try Row.fetchOne(statement, arguments: [bucket, key]).map { try object($0, isLatest: true) }
+  }
+
+  /// The newest version of a key, no more of it than a write needs.
+  static func newest(_ db: Database, _ bucket: Int64, _ key: Data) throws -> VersionRow? {
+    try db.quick(
+      "SELECT id, versionID, marker, blob, parts FROM version WHERE bucket = ? AND key = ? ORDER BY id DESC LIMIT 1",
+      [.integer(Int(bucket)), .data(key)]
+    ) { row in
+      VersionRow(
+        id: Int64(row.integer(0)), versionID: row.text(1), isDeleteMarker: row.integer(2) != 0,
+        blob: row.isNull(3) ? nil : Int64(row.integer(3)), partCount: row.integer(4))
+    }
   }
 
   static func version(_ db: Database, _ bucket: Int64, _ key: Data, _ versionID: String) throws -> ObjectRecord? {
@@ -84,49 +116,54 @@ enum Rows {
 
   /// Adds a version on top of a key's others; `record.id` is ignored.
   static func insert(_ db: Database, _ bucket: Int64, _ key: Data, _ record: ObjectRecord) throws -> Int64 {
-    let statement = try db.cachedStatement(
-      sql: """
-        INSERT INTO version (bucket, key, versionID, current, marker, size, etag, modified, attributes, blob, parts)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """)
-    try statement.execute(arguments: [
-      bucket, key, record.versionID, !record.isDeleteMarker, record.isDeleteMarker, record.size, record.etag,
-      record.modified.milliseconds, Data(record.attributes.packed), record.blob, record.partCount,
-    ])
+    try db.quick(
+      """
+      INSERT INTO version (bucket, key, versionID, current, marker, size, etag, modified, attributes, blob, parts)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        .integer(Int(bucket)), .data(key), .text(record.versionID), .integer(record.isDeleteMarker ? 0 : 1),
+        .integer(record.isDeleteMarker ? 1 : 0), .integer(record.size), .text(record.etag),
+        .integer(Int(record.modified.milliseconds)), .bytes(record.attributes.packed), blob(record),
+        .integer(record.partCount),
+      ])
     return db.lastInsertedRowID
   }
 
   /// Puts a version in the place of a key's newest one. The row keeps its id, so the indexes are left alone.
   static func replace(
-    _ db: Database, _ old: ObjectRecord, with record: ObjectRecord, _ aftermath: inout Aftermath
+    _ db: Database, _ old: VersionRow, with record: ObjectRecord, _ aftermath: inout Aftermath
   ) throws {
     try releaseContent(db, old, &aftermath)
-    try db.cachedStatement(
-      sql: """
-        UPDATE version SET versionID = ?, size = ?, etag = ?, modified = ?, attributes = ?, blob = ?, parts = ?
-        WHERE id = ?
-        """
-    ).execute(arguments: [
-      record.versionID, record.size, record.etag, record.modified.milliseconds, Data(record.attributes.packed),
-      record.blob, record.partCount, old.id,
-    ])
+    try db.quick(
+      """
+      UPDATE version SET versionID = ?, size = ?, etag = ?, modified = ?, attributes = ?, blob = ?, parts = ?
+      WHERE id = ?
+      """,
+      [
+        .text(record.versionID), .integer(record.size), .text(record.etag),
+        .integer(Int(record.modified.milliseconds)), .bytes(record.attributes.packed), blob(record),
+        .integer(record.partCount), .integer(Int(old.id)),
+      ])
     // Apart, since an index stands on it.
     guard record.isDeleteMarker != old.isDeleteMarker else { return }
     try db.cachedStatement(sql: "UPDATE version SET current = ?, marker = ? WHERE id = ?")
       .execute(arguments: [!record.isDeleteMarker, record.isDeleteMarker, old.id])
   }
 
+  private static func blob(_ record: ObjectRecord) -> SQLiteValue { record.blob.map { .integer(Int($0)) } ?? .null }
+
   static func setCurrent(_ db: Database, _ id: Int64, _ current: Bool) throws {
     try db.cachedStatement(sql: "UPDATE version SET current = ? WHERE id = ?").execute(arguments: [current, id])
   }
 
   /// Removes a version with its parts and gives up its blobs.
-  static func remove(_ db: Database, _ record: ObjectRecord, _ aftermath: inout Aftermath) throws {
+  static func remove(_ db: Database, _ record: VersionRow, _ aftermath: inout Aftermath) throws {
     try db.cachedStatement(sql: "DELETE FROM version WHERE id = ?").execute(arguments: [record.id])
     try releaseContent(db, record, &aftermath)
   }
 
-  private static func releaseContent(_ db: Database, _ record: ObjectRecord, _ aftermath: inout Aftermath) throws {
+  private static func releaseContent(_ db: Database, _ record: VersionRow, _ aftermath: inout Aftermath) throws {
     if let blob = record.blob { try release(db, blob, &aftermath) }
     if record.partCount > 0 {
       for part in try parts(db, "versionPart", record.id) { try release(db, part.blob, &aftermath) }
@@ -143,8 +180,12 @@ enum Rows {
       let folder = try db.cachedStatement(sql: "SELECT folder FROM state WHERE id = 1")
       guard try Int.fetchOne(folder) == content.file.folder else { throw ObjectStoreError.wasReset }
     }
-    try db.cachedStatement(sql: "INSERT INTO blob (id, folder, size, refs, bytes) VALUES (?, ?, ?, 1, ?)")
-      .execute(arguments: [content.file.id, content.file.folder, content.size, content.inline.map { Data($0) }])
+    try db.quick(
+      "INSERT INTO blob (id, folder, size, refs, bytes) VALUES (?, ?, ?, 1, ?)",
+      [
+        .integer(Int(content.file.id)), .integer(content.file.folder), .integer(content.size),
+        content.inline.map { .bytes($0) } ?? .null,
+      ])
     return content.file.id
   }
 
@@ -156,10 +197,11 @@ enum Rows {
 
   /// One reference fewer; the blob goes with the last one.
   static func release(_ db: Database, _ blob: Int64, _ aftermath: inout Aftermath) throws {
-    let statement = try db.cachedStatement(
-      sql: "DELETE FROM blob WHERE id = ? AND refs = 1 RETURNING folder, bytes IS NULL")
-    if let row = try Row.fetchOne(statement, arguments: [blob]) {
-      if row[1] { aftermath.files.append(BlobFile(folder: row[0], id: blob)) }
+    let gone = try db.quick(
+      "DELETE FROM blob WHERE id = ? AND refs = 1 RETURNING folder, bytes IS NULL", [.integer(Int(blob))]
+    ) { (folder: $0.integer(0), isInFile: $0.integer(1) != 0) }
+    if let gone {
+      if gone.isInFile { aftermath.files.append(BlobFile(folder: gone.folder, id: blob)) }
     } else {
       try db.cachedStatement(sql: "UPDATE blob SET refs = refs - 1 WHERE id = ?").execute(arguments: [blob])
     }

@@ -89,6 +89,13 @@ public final class CommitCache<Key: CommitCacheKey, Value: Sendable>: GroupCommi
   /// Notes what a write of the group changes.
   public func note(_ more: Touched<Key>) { noted.withLock { $0.formUnion(more) } }
 
+  /// Notes keys that a write of the group changes.
+  public func note(_ keys: [Key]) {
+    noted.withLock { noted in
+      for key in keys { noted.insert(key) }
+    }
+  }
+
   public func willCommit() { begin(noted.withLock { $0 }) }
 
   public func didCommit(_ isDurable: Bool) {

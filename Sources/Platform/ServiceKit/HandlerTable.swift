@@ -92,7 +92,7 @@ public struct RequestBody: Sendable, AsyncSequence {
       guard all.count + chunk.count <= limit else {
         throw AWSError("RequestEntityTooLarge", "The request body is longer than \(limit) bytes.", status: 413)
       }
-      all += chunk
+      if all.isEmpty { all = chunk } else { all += chunk }
     }
     return all
   }

@@ -50,9 +50,16 @@ extension S3Service {
   /// Takes a body to the disk, checking it as it comes.
   /// - Throws: `BadDigest`, `IncompleteBody`, what the body throws.
   func stage(_ body: RequestBody, _ checksums: StatedChecksums, _ key: DataKey) async throws -> StagedContent {
-    let writer = try await objects().writer(digests: checksums.digests, key: key)
-    for try await chunk in body { try await writer.append(chunk) }
-    let content = try await writer.finish()
+    let content: StagedContent
+    if let length = body.length, length <= ObjectStore.inlineLimit {
+      // Small content is taken whole: it never sees the disk before its commit, so nothing has to be written as it comes.
+      content = try await objects().stage(
+        body.collect(limit: ObjectStore.inlineLimit), digests: checksums.digests, key: key)
+    } else {
+      let writer = try await objects().writer(digests: checksums.digests, key: key)
+      for try await chunk in body { try await writer.append(chunk) }
+      content = try await writer.finish()
+    }
     if let length = body.length, length != content.size {
       throw AWSError(
         "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header",
