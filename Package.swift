@@ -13,7 +13,6 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -148,8 +147,8 @@ let package = Package(
     module(
       "Edge", "Platform/Edge",
       [
-        "AWSCore", "AWSWire", "SigV4", "ServiceKit", "Certificates", hummingbirdCore, httpTypes, nioCore, nioPosix,
-        nioHTTP1, nioSSL, x509, asn1, crypto, logging,
+        "AWSCore", "AWSWire", "SigV4", "ServiceKit", "Certificates", nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1,
+        crypto, logging,
       ]),
 
     // Engines: they know nothing of AWS.

@@ -83,7 +83,7 @@ public final class Castle: Sendable {
         authority: services.authority),
       routes: controlRoutes(), token: owner.token)
     let edge = EdgeServer(
-      configuration: .init(listener: configuration.listener, tls: tls), chain: chain, logger: logger)
+      configuration: .init(listener: configuration.listener, tls: tls), chain: chain)
     _ = await supervisor.adopt()
     let mode = try await withThrowingTaskGroup(of: StopMode?.self) { group in
       group.addTask {

@@ -35,6 +35,13 @@ import Testing
     try await castle.script("certificates.py", [authority])
   }
 
+  @Test(
+    "requests sent ahead, in pieces, cut off or large: a connection answers each once and in order",
+    .timeLimit(.minutes(1)))
+  func connections() async throws {
+    try await castle().script("connections.py")
+  }
+
   @Test("the aws command talks to it, and deploys a template", .timeLimit(.minutes(2))) func command() async throws {
     let castle = try castle()
     func aws(_ arguments: String...) async throws -> JSONValue {

@@ -3,7 +3,6 @@
 import AWSCore
 import AWSWire
 import Crypto
-import HummingbirdCore
 import Logging
 import ServiceKit
 import SigV4

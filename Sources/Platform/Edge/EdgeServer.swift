@@ -1,9 +1,6 @@
 // The endpoint's sockets: one port for plain HTTP and TLS, each request handed to the chain.
 
 import AWSCore
-import HTTPTypes
-import HummingbirdCore
-import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -25,38 +22,18 @@ public struct EdgeServer: Sendable {
 
   let configuration: Configuration
   let chain: RequestChain
-  let logger: Logger
 
-  public init(configuration: Configuration, chain: RequestChain, logger: Logger) {
+  public init(configuration: Configuration, chain: RequestChain) {
     self.configuration = configuration
     self.chain = chain
-    // Hummingbird reports each connection that its client cut as an error; nobody can do anything about it.
-    var quiet = logger
-    quiet.logLevel = .critical
-    self.logger = quiet
   }
 
   /// Serves until the task is cancelled.
   /// - Parameter onBound: told the endpoint's URL, once requests are taken.
   /// - Throws: when the port cannot be bound.
   public func run(onBound: @escaping @Sendable (String) async -> Void) async throws {
-    let chain = chain
-    let secure = SecureConnections()
-    let http = HTTP1Channel { request, writer, channel in
-      try await Exchange(request: request, channel: channel, isTLS: secure.contains(channel)).respond(chain, writer)
-    }
-    if let tls = configuration.tls {
-      try await serve(OptionalTLSChannel(base: http, tls: tls, secure: secure), onBound)
-    } else {
-      try await serve(http, onBound)
-    }
-  }
-
-  private func serve<Child: ServerChildChannel>(
-    _ child: Child, _ onBound: @escaping @Sendable (String) async -> Void
-  ) async throws {
-    let logger = logger
-    let (accepted, continuation) = AsyncStream.makeStream(of: Child.Value.self)
+    let (chain, tls, secure) = (chain, configuration.tls, SecureConnections())
+    let (accepted, continuation) = AsyncStream.makeStream(of: HTTPConnection.self)
     let loops = MultiThreadedEventLoopGroup.singleton
     let executors = LoopExecutors(loops)
     let bootstrap = ServerBootstrap(group: loops)
@@ -65,10 +42,10 @@ public struct EdgeServer: Sendable {
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { channel in
-        child.setup(channel: channel, logger: logger).map { connection in
-          guard case .terminated = continuation.yield(connection) else { return }
-          // It came while the server was ending: it is taken only to be closed in good order.
-          Task { await child.handle(value: connection, logger: logger) }.cancel()
+        channel.eventLoop.makeCompletedFuture {
+          let connection = try HTTPConnection(channel, tls: tls, secure: secure)
+          // It came while the server was ending.
+          if case .terminated = continuation.yield(connection) { channel.close(promise: nil) }
         }
       }
     let server: any Channel
@@ -80,9 +57,7 @@ public struct EdgeServer: Sendable {
       await onBound(Self.url(server.localAddress))
       await withDiscardingTaskGroup { group in
         for await connection in accepted {
-          group.addTask(executorPreference: executors[connection.channel]) {
-            await child.handle(value: connection, logger: logger)
-          }
+          group.addTask(executorPreference: executors[connection.channel]) { await connection.run(chain) }
         }
       }
       try await server.closeFuture.get()

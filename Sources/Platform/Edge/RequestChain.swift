@@ -4,7 +4,6 @@
 import AWSCore
 import AWSWire
 import Crypto
-import HummingbirdCore
 import Logging
 import ServiceKit
 import SigV4
@@ -116,7 +115,7 @@ public struct RequestChain: Sendable {
     return Answer(readsBody: true) { await ready.run() }
   }
 
-  func collect(_ body: HummingbirdCore.RequestBody, limit: Int = bodyBytesMax) async throws -> [UInt8] {
+  func collect(_ body: IncomingBody, limit: Int = bodyBytesMax) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     for try await chunk in body {
       guard bytes.count + chunk.readableBytes <= limit else {

@@ -1,7 +1,5 @@
 // Plain HTTP and TLS on one port: the first byte of a connection tells which it is.
 
-import HummingbirdCore
-import Logging
 import NIOCore
 import NIOSSL
 import Synchronization
@@ -20,26 +18,8 @@ final class SecureConnections: Sendable {
   }
 }
 
-/// Adds TLS to a connection whose first byte begins a TLS handshake (RFC 8446, 5.1: record type 22).
-struct OptionalTLSChannel<Base: ServerChildChannel>: ServerChildChannel {
-  typealias Value = Base.Value
-  let base: Base
-  let tls: NIOSSLContext
-  let secure: SecureConnections
-
-  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    channel.eventLoop.makeCompletedFuture {
-      try channel.pipeline.syncOperations.addHandler(TLSDetector(tls: tls, secure: secure))
-    }.flatMap {
-      base.setup(channel: channel, logger: logger)
-    }
-  }
-
-  func handle(value: Base.Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
-}
-
-/// Looks at the first byte, puts a TLS handler in its own place when it must, and is gone.
-private final class TLSDetector: ChannelInboundHandler, RemovableChannelHandler {
+/// Adds TLS to a connection whose first byte begins a TLS handshake (RFC 8446, 5.1: record type 22), and is gone.
+final class TLSDetector: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
   private let tls: NIOSSLContext
