@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import Crypto
+import FoundationEssentials
 import Logging
 import ServiceKit
 import SigV4
@@ -201,7 +202,7 @@ final class RequestBodyReader: Sendable {
       return decoder != nil
     }
     guard !wasChunked, let expectedHash else { return }
-    let found = hexadecimal(hash.withLock { $0.finalize() })
+    let found = hash.withLock { $0.finalize().withUnsafeBytes { hexadecimal($0) } }
     if found != expectedHash {
       throw SigV4.Failure.contentHashMismatch(client: expectedHash, computed: found).awsError(.s3)
     }

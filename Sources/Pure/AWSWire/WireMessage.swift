@@ -20,7 +20,11 @@ public struct WireHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
   /// The first value of a name. Setting replaces every field of that name; nil removes them.
   public subscript(_ name: String) -> String? {
-    get { fields.first { equalsIgnoringASCIICase($0.name, name) }?.value }
+    get {
+      // By index, so that no field is copied to be looked at.
+      for at in fields.indices where equalsIgnoringASCIICase(fields[at].name, name) { return fields[at].value }
+      return nil
+    }
     set {
       if let newValue {
         if let at = fields.firstIndex(where: { equalsIgnoringASCIICase($0.name, name) }) {
@@ -39,7 +43,7 @@ public struct WireHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
   /// All values of a name, in order.
   public func values(_ name: String) -> [String] {
     var values: [String] = []
-    for field in fields where equalsIgnoringASCIICase(field.name, name) { values.append(field.value) }
+    for at in fields.indices where equalsIgnoringASCIICase(fields[at].name, name) { values.append(fields[at].value) }
     return values
   }
 

@@ -171,7 +171,8 @@ extension Array: WireConvertible where Element: WireConvertible {
     guard case .list(let values) = wire else { return nil }
     self = values.compactMap { Element(wire: $0) }
   }
-  public var wire: WireValue { .list(map(\.wire)) }
+  // A closure: a key path would be made anew each time, as its type is only known at run time.
+  public var wire: WireValue { .list(map { $0.wire }) }
 }
 
 extension Dictionary: WireConvertible where Key == String, Value: WireConvertible {

@@ -62,7 +62,8 @@ public enum SigV4 {
 
     /// The first value of a header, by its name in lower case.
     public func header(_ lowerName: String) -> String? {
-      headers.first { equalsIgnoringASCIICase($0.name, lowerName) }?.value
+      for at in headers.indices where equalsIgnoringASCIICase(headers[at].name, lowerName) { return headers[at].value }
+      return nil
     }
   }
 
