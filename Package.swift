@@ -78,7 +78,9 @@ let services: [Target] = [
   service("EC2"),
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
-  service("ELBv2", calls: ["ACM", "CloudWatch", "EC2", "S3"], ["GateProtocol", "Compression", "Policy", x509, asn1]),
+  service(
+    "ELBv2", calls: ["ACM", "CloudWatch", "EC2", "S3"],
+    ["ByteRegex", "GateProtocol", "Compression", "Policy", x509, asn1]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
@@ -128,6 +130,7 @@ let package = Package(
     module("Blueprint", "Pure/Blueprint", [yams]),
     module("Templates", "Pure/Templates", [yams]),
     dataPlane("HTTPWire", "Pure/HTTPWire"),
+    dataPlane("ByteRegex", "Pure/ByteRegex"),
     module("TrafficBaseline", "Pure/TrafficBaseline"),
     .systemLibrary(name: "CZlib", path: "Sources/Pure/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     module("Compression", "Pure/Compression", ["CZlib"]),
@@ -155,7 +158,10 @@ let package = Package(
     module("GateProtocol", "Engines/GateProtocol"),
     .systemLibrary(
       name: "COpenSSL", path: "Sources/Engines/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-    dataPlane("GateCore", "Engines/Gate", ["GateProtocol", "HTTPWire", "TrafficBaseline", "CLinux", "COpenSSL"]),
+    module("GateTokens", "Engines/GateTokens", ["AWSCore", crypto, cryptoExtras]),
+    dataPlane(
+      "GateCore", "Engines/Gate",
+      ["GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "CLinux", "COpenSSL"]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
@@ -215,8 +221,11 @@ let package = Package(
     tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
     tests(
-      "GateTests", ["GateCore", "GateProtocol", "HTTPWire", "TrafficBaseline", "COpenSSL", nioCore, nioPosix],
-      exclude: ["Corpus"]),
+      "GateTests",
+      [
+        "AWSCore", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "COpenSSL",
+        crypto, cryptoExtras, nioCore, nioPosix,
+      ], exclude: ["Corpus"]),
     tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
     tests(

@@ -3,22 +3,6 @@ import Testing
 
 @testable import HTTPWire
 
-/// A seeded generator, so that a failure can be had again.
-struct Seeded: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
-}
-
 func hexadecimal(_ text: String) -> [UInt8] {
   let digits = text.utf8.filter { $0 != 0x20 && $0 != 0x0A }
   return stride(from: 0, to: digits.count, by: 2).map { index in

@@ -37,22 +37,25 @@ struct HeadParserTests {
   @Test(
     "shapes that two servers could read differently are refused",
     arguments: [
-      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .conflictingFraming),
-      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", .badContentLength),
-      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", .badContentLength),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", .differentContentLengths),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", .badContentLength),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", .badContentLength),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", .badContentLength),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n", .badContentLength),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 2\r\n\r\n", .badContentLength),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", .badContentLength),
-      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", .badContentLength),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", .bodyTooLong),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", .lengthRequired),
+      (
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n",
+        .conflictingFraming
+      ),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", .badTransferEncoding),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", .badTransferEncoding),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", .badTransferEncoding),
       (
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-        .badTransferEncoding
+        .repeatedTransferEncoding
       ),
       ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{0B}chunked\r\n\r\n", .badFieldValue),
       ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", .conflictingFraming),
@@ -89,6 +92,30 @@ struct HeadParserTests {
       ("\u{16}\u{3}\u{1}\u{2}\0", .badRequestLine),
     ] as [(String, HeadRefusal)])
   func refused(_ text: String, _ refusal: HeadRefusal) { #expect(parse(text) == .refused(refusal)) }
+
+  @Test(
+    "what can be passed on in one clear form is taken, and classed as desync mitigation publishes it",
+    arguments: [
+      ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\n\r\n", .nonCompliantHeader),
+      ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", .getHeadZeroContentLength),
+      ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", .undefinedContentLengthSemantics),
+      ("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", .undefinedTransferEncodingSemantics),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", .duplicateContentLength),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .bothTEAndCLPresent),
+      ("POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n\r\n", .suspiciousHeader),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContentLength: 5\r\n\r\n", .suspiciousHeader),
+      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nCache-Control: b\r\n\r\n", nil),
+    ] as [(String, DesyncReason?)])
+  func classes(_ text: String, _ reason: DesyncReason?) {
+    let bytes = Array(text.utf8)
+    var head = MessageHead()
+    let result = bytes.withUnsafeBufferPointer {
+      head.parseRequest($0.baseAddress ?? StaticString("").utf8Start, bytes.count)
+    }
+    #expect(result == .complete(bytes.count))
+    #expect(head.anomaly == reason)
+    if reason == .bothTEAndCLPresent { #expect(head.requestFraming == .chunked) }
+  }
 
   @Test("sizes beyond the limits are refused with 414 and 431")
   func limits() {

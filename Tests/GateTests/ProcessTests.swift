@@ -54,7 +54,12 @@ struct ProcessTests {
 
     func connect() async throws -> GateClient {
       let path = socketPath
-      _ = try await eventually(seconds: 10) { access(path, F_OK) == 0 }
+      // The socket's file is there a moment before anybody listens.
+      _ = try await eventually(seconds: 10) {
+        guard let client = try? GateClient.connect(toSocketAt: path) else { return false }
+        client.close()
+        return true
+      }
       return try GateClient.connect(toSocketAt: path)
     }
 

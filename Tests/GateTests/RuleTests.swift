@@ -54,6 +54,23 @@ struct RuleTests {
     #expect(status(rules, "GET /p77/x", host: "h78.test") == 200)
   }
 
+  @Test("regular expressions on host, path and header decide, hosts without regard to case")
+  func regexes() {
+    let rules = [
+      rule(10, [.pathRegex(["^/v[0-9]+/users/\\d+$"])], 210),
+      rule(20, [.hostHeaderRegex(["^(www|shop)\\.example\\.com$"]), .pathPattern(["/a*"])], 220),
+      rule(30, [.httpHeaderRegex(name: "User-Agent", values: ["Bot/[1-3]"])], 230),
+      rule(40, [.pathRegex(["nothing", "/tail$"])], 240),
+    ]
+    #expect(status(rules, "GET /v12/users/7", host: "a.test") == 210)
+    #expect(status(rules, "GET /v12/users/7x", host: "a.test") == 200)
+    #expect(status(rules, "GET /abc", host: "WWW.example.com:80") == 220)
+    #expect(status(rules, "GET /abc", host: "xwww.example.com") == 200)
+    #expect(status(rules, "GET /", host: "a", "User-Agent: Some Bot/2.0\r\n") == 230)
+    #expect(status(rules, "GET /", host: "a", "User-Agent: Some Bot/4.0\r\n") == 200)
+    #expect(status(rules, "GET /long/tail", host: "a") == 240)
+  }
+
   @Test("the index agrees with looking at every rule in order")
   func agrees() {
     var random = SplitMix(state: 42)
@@ -102,7 +119,7 @@ struct RuleTests {
       id: "l", port: 80, rules: rules, defaultAction: .fixedResponse(.init(statusCode: 200)))
     let compiled = CompiledRules(listener) { action in
       if case .fixedResponse(let response) = action { return .fixedResponse(response) }
-      return .forward(WeightedGroups([]))
+      return .forward(WeightedGroups([], stickiness: nil))
     }
     let bytes = Array("\(line) HTTP/1.1\r\nHost: \(host)\r\n\(headers)\r\n".utf8)
     var head = MessageHead()
@@ -113,7 +130,7 @@ struct RuleTests {
       let input = RuleInput(
         bytes: base, method: head.method, host: parts.host, path: parts.path, query: parts.query,
         source: IPv4.parse(source) ?? 0)
-      if case .fixedResponse(let response) = compiled.action(for: input, head) { return response.statusCode }
+      if case .fixedResponse(let response) = compiled.rule(for: input, head).action { return response.statusCode }
       return 0
     }
   }

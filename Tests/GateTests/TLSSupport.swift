@@ -240,7 +240,8 @@ extension GateFixture {
   func serveTLS(
     _ version: UInt64 = 1, targets: [GateSnapshot.Target], tls: GateSnapshot.ListenerTLS? = nil,
     certificates: [GateSnapshot.Certificate]? = nil, trustStores: [GateSnapshot.TrustStore] = [],
-    attributes: GateSnapshot.Attributes = .init(), action: GateSnapshot.Action = .forward(to: "tg")
+    attributes: GateSnapshot.Attributes = .init(), action: GateSnapshot.Action = .forward(to: "tg"),
+    headers: GateSnapshot.HeaderModification = .init(), logs: GateSnapshot.Logs = .init()
   ) async throws -> UInt16 {
     let made = try certificates ?? TestCertificates.shared.get().all
     let tls = tls ?? .init(certificates: ["rsa"], securityPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06")
@@ -249,8 +250,9 @@ extension GateFixture {
       loadBalancers: [
         .init(
           id: "lb", address: "127.0.0.1",
-          listeners: [.init(id: "listener", port: 0, transport: .https, tls: tls, defaultAction: action)],
-          attributes: attributes)
+          listeners: [
+            .init(id: "listener", port: 0, transport: .https, tls: tls, defaultAction: action, headers: headers)
+          ], attributes: attributes, logs: logs)
       ],
       targetGroups: [.init(id: "tg", targets: targets, healthCheck: .init(probe: .none))],
       certificates: made, trustStores: trustStores)

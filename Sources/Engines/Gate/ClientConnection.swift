@@ -7,6 +7,12 @@ import Glibc
 class ClientConnection: Connection {
   final let listener: ListenerRuntime
   final let source: UInt32
+  /// The client's port.
+  final var port: UInt16 = 0
+  /// The node of the load balancer through which it came in.
+  final let node: NodeRuntime
+  /// 128 random bits by which access log and connection log name it; made when one of them is written.
+  private final var traceID: (UInt64, UInt64) = (0, 0)
   /// When the connection has lived long enough and ends after what is in progress. Microseconds on the loop's clock.
   final let expires: UInt64
   /// The source's entry in `balancer.sources`.
@@ -21,11 +27,12 @@ class ClientConnection: Connection {
   init(loop: EventLoop, descriptor: Int32, listener: ListenerRuntime, address: UInt32, slot: Int32) {
     self.listener = listener
     source = address
+    node = listener.loadBalancer.nextNode()
     self.slot = slot
     expires = loop.now &+ listener.loadBalancer.clientKeepAlive
     super.init(loop: loop, descriptor: descriptor)
-    listener.loadBalancer.statistics.newConnections += 1
-    listener.loadBalancer.statistics.activeConnections += 1
+    node.statistics.newConnections += 1
+    node.statistics.activeConnections += 1
     touch()
   }
 
@@ -33,6 +40,9 @@ class ClientConnection: Connection {
   init(continuing old: ClientConnection) {
     listener = old.listener
     source = old.source
+    port = old.port
+    node = old.node
+    traceID = old.traceID
     slot = old.slot
     expires = old.expires
     super.init(loop: old.loop, descriptor: old.descriptor)
@@ -44,6 +54,32 @@ class ClientConnection: Connection {
   /// Begins the idle time anew.
   @inline(__always)
   final func touch() { setDeadline(loop.now &+ listener.loadBalancer.idleTimeout) }
+
+  /// What lines in logs say of this connection.
+  func facts() -> ConnectionFacts {
+    if traceID == (0, 0) { traceID = (loop.random.next(), loop.random.next()) }
+    var facts = ConnectionFacts()
+    facts.clientAddress = source
+    facts.clientPort = port
+    facts.listenerAddress = listener.address
+    facts.listenerPort = listener.port
+    facts.traceID = traceID
+    if let tls {
+      facts.type = "https"
+      facts.scheme = "https"
+      facts.tlsProtocol = tls.version
+      facts.tlsCipher = tls.suite
+      (facts.domainName, facts.certificate) = tls.names
+    }
+    return facts
+  }
+
+  /// Writes the connection's line; once its handshake is over, or at once without one.
+  final func log(_ tls: TLSSession? = nil) {
+    guard let sink = balancer.connectionLog else { return }
+    ConnectionLogLine.append(facts(), tls?.handshake ?? HandshakeFacts(), now: loop.wallMicroseconds, to: &sink.lines)
+    loop.noteLogLine(sink)
+  }
 
   /// Whether nothing is in progress, so that closing takes nothing from anybody.
   var isIdle: Bool { preconditionFailure("abstract") }

@@ -1,5 +1,6 @@
 // The rules of a listener, indexed so that a hundred cost hardly more than one: the host and the path each give a set
 // of rules that may match, and only the rules in both sets are looked at, in priority order.
+import ByteRegex
 import GateProtocol
 import HTTPWire
 
@@ -15,10 +16,28 @@ struct RuleInput {
   var source: UInt32
 }
 
-/// A rule's conditions and its action, ready to be evaluated.
-struct CompiledRule {
+/// A rule's conditions and what is done when they hold, ready to be evaluated.
+final class CompiledRule {
   let conditions: [CompiledCondition]
+  let checks: [CompiledCheck]
+  let transforms: [CompiledTransform]
   let action: CompiledAction
+  /// 0 for the default rule.
+  let priority: Int
+  /// How many rules a load balancer that goes through them in order has evaluated when this one holds.
+  let evaluations: UInt64
+
+  init(
+    conditions: [CompiledCondition], checks: [CompiledCheck], transforms: [CompiledTransform], action: CompiledAction,
+    priority: Int, evaluations: Int
+  ) {
+    self.conditions = conditions
+    self.checks = checks
+    self.transforms = transforms
+    self.action = action
+    self.priority = priority
+    self.evaluations = UInt64(evaluations)
+  }
 }
 
 enum CompiledCondition {
@@ -28,8 +47,10 @@ enum CompiledCondition {
   case method([[UInt8]])
   case query([(key: Wildcard?, value: Wildcard)])
   case source([(address: UInt32, mask: UInt32)])
+  case headerRegex(name: [UInt8], values: ByteRegexSet)
 
-  init(_ condition: GateSnapshot.Condition) {
+  /// nil for what the index decides alone: regular expressions on host and path.
+  init?(_ condition: GateSnapshot.Condition) {
     switch condition {
     case .hostHeader(let values): self = .host(values.map { Wildcard($0, ignoresCase: true) })
     case .pathPattern(let values): self = .path(values.map { Wildcard($0, ignoresCase: false) })
@@ -43,6 +64,10 @@ enum CompiledCondition {
           (match.key.map { Wildcard($0, ignoresCase: true) }, Wildcard(match.value, ignoresCase: true))
         })
     case .sourceIP(let values): self = .source(values.compactMap(IPv4.network))
+    case .httpHeaderRegex(let name, let values):
+      self = .headerRegex(
+        name: name.utf8.map(Token.lowercased), values: ByteRegexSet(values.compactMap { try? ByteRegex($0) }))
+    case .hostHeaderRegex, .pathRegex: return nil
     }
   }
 
@@ -58,20 +83,26 @@ enum CompiledCondition {
           && method.indices.allSatisfy { method[$0] == input.bytes[input.method.start + $0] }
       }
     case .source(let networks): return networks.contains { input.source & $0.mask == $0.address }
-    case .header(let name, let values): return Self.matchesHeader(name, values, input.bytes, head)
+    case .header(let name, let values):
+      return Self.matchesHeader(name, input.bytes, head) { start, count in
+        values.contains { $0.matches(start, count) }
+      }
     case .query(let wanted): return Self.matchesQuery(wanted, input)
+    case .headerRegex(let name, let values):
+      return Self.matchesHeader(name, input.bytes, head) { values.isAnyFound($0, $1) }
     }
   }
 
   private static func matchesHeader(
-    _ name: [UInt8], _ values: [Wildcard], _ bytes: UnsafePointer<UInt8>, _ head: borrowing MessageHead
+    _ name: [UInt8], _ bytes: UnsafePointer<UInt8>, _ head: borrowing MessageHead,
+    _ matches: (UnsafePointer<UInt8>, Int) -> Bool
   ) -> Bool {
     for index in 0..<head.fieldCount {
       let field = head.fields[index]
       guard Int(field.nameLength) == name.count else { continue }
       let start = bytes + Int(field.start)
       guard name.indices.allSatisfy({ Token.lowercased(start[$0]) == name[$0] }) else { continue }
-      if values.contains(where: { $0.matches(bytes + Int(field.valueStart), Int(field.valueLength)) }) { return true }
+      if matches(bytes + Int(field.valueStart), Int(field.valueLength)) { return true }
     }
     return false
   }
@@ -115,14 +146,18 @@ struct RuleSet {
 /// All rules of a listener.
 final class CompiledRules {
   private let rules: [CompiledRule]
-  let defaultAction: CompiledAction
+  let defaultRule: CompiledRule
   /// Rules whose host condition is a list of plain names, by name; each set also has the rules of `anyHost`.
   private var hosts: [[UInt8]: RuleSet] = [:]
   /// Rules that plain names do not decide: no host condition, or one with wildcards.
   private var anyHost: RuleSet
   /// A tree over the literal beginnings of the path patterns; a node's rules have a pattern whose beginning ends there.
   private var nodes: [PathNode] = []
+  private let hostPatterns: PatternRules
+  private let pathPatterns: PatternRules
   private var scratchHost: [UInt8] = []
+  /// The sign-ins of rules, by priority.
+  private(set) var signIns: [Int: SignInCheck] = [:]
 
   private struct PathNode {
     var bytes: [UInt8] = []
@@ -133,12 +168,26 @@ final class CompiledRules {
 
   init(_ listener: GateSnapshot.Listener, _ compile: (GateSnapshot.Action) -> CompiledAction) {
     let sorted = listener.rules.sorted { $0.priority < $1.priority }
-    rules = sorted.map {
-      CompiledRule(conditions: $0.conditions.map(CompiledCondition.init), action: compile($0.action))
+    rules = sorted.enumerated().map { index, rule in
+      CompiledRule(
+        conditions: rule.conditions.compactMap { CompiledCondition($0) }, checks: rule.checks.map(CompiledCheck.init),
+        transforms: rule.transforms.compactMap(CompiledTransform.init), action: compile(rule.action),
+        priority: rule.priority, evaluations: index + 1)
     }
-    defaultAction = compile(listener.defaultAction)
+    defaultRule = CompiledRule(
+      conditions: [], checks: listener.defaultChecks.map(CompiledCheck.init), transforms: [],
+      action: compile(listener.defaultAction), priority: 0, evaluations: sorted.count)
     anyHost = RuleSet(count: sorted.count)
     nodes = [PathNode(rules: anyHost)]
+    hostPatterns = PatternRules(sorted, ignoresCase: true) { condition in
+      if case .hostHeaderRegex(let values) = condition { values } else { [] }
+    }
+    pathPatterns = PatternRules(sorted, ignoresCase: false) { condition in
+      if case .pathRegex(let values) = condition { values } else { [] }
+    }
+    for rule in rules + [defaultRule] {
+      for case .signIn(let check) in rule.checks { signIns[rule.priority] = check }
+    }
     for (index, rule) in rules.enumerated() {
       indexHost(rule, index)
       indexPath(rule, index)
@@ -185,24 +234,28 @@ final class CompiledRules {
     }
   }
 
-  /// The action for a request.
-  func action(for input: RuleInput, _ head: borrowing MessageHead) -> CompiledAction {
-    if rules.isEmpty { return defaultAction }
+  /// The rule for a request: the first whose conditions hold, or the default one.
+  func rule(for input: RuleInput, _ head: borrowing MessageHead) -> CompiledRule {
+    if rules.isEmpty { return defaultRule }
     let hostRules = rulesForHost(input)
     var node = 0
     for position in input.path.start..<input.path.end {
       guard let next = nodes[node].bytes.firstIndex(of: input.bytes[position]) else { break }
       node = nodes[node].children[next]
     }
+    hostPatterns.begin()
+    pathPatterns.begin()
     for word in hostRules.words.indices {
       var bits = hostRules.words[word] & nodes[node].rules.words[word]
+      bits &= hostPatterns.allowed(word, among: bits, input.bytes + input.host.start, input.host.count)
+      bits &= pathPatterns.allowed(word, among: bits, input.bytes + input.path.start, input.path.count)
       while bits != 0 {
         let rule = rules[(word << 6) + bits.trailingZeroBitCount]
-        if Self.holds(rule, input, head) { return rule.action }
+        if Self.holds(rule, input, head) { return rule }
         bits &= bits - 1
       }
     }
-    return defaultAction
+    return defaultRule
   }
 
   private static func holds(_ rule: CompiledRule, _ input: RuleInput, _ head: borrowing MessageHead) -> Bool {

@@ -1,6 +1,7 @@
 // One loop: a thread, an epoll instance, and connections that belong to nobody else.
 import CLinux
 import GateProtocol
+import GateTokens
 import Glibc
 import HTTPWire
 
@@ -28,7 +29,9 @@ final class EventLoop {
   /// Microseconds on the monotonic clock, read once for each batch of events.
   private(set) var now: UInt64
   /// Seconds since 1970, for trace ids and dates.
-  var wallSeconds: UInt64 { (now &+ wallOffset) / 1_000_000 }
+  var wallSeconds: UInt64 { wallMicroseconds / 1_000_000 }
+  /// Microseconds since 1970.
+  var wallMicroseconds: UInt64 { now &+ wallOffset }
   var nextSweep: UInt64 = .max
   /// What the shield lets this loop have.
   var bounds = LoopBounds()
@@ -37,6 +40,15 @@ final class EventLoop {
   /// Set while the program is ending: connections end after their request.
   private(set) var isDraining = false
 
+  /// The cookies of load balancers.
+  var cookies = CookieJar(seal: TokenSeal())
+  /// Signs what targets are told of users.
+  private(set) var identitySigner: IdentitySigner?
+  /// Requests that wait for an identity provider.
+  var pendingSignIns: [UInt64: Exchange] = [:]
+  private let logs: LogWriter
+  /// When lines that wait are handed to the writer; `.max` when none do.
+  private var nextLogHandOver: UInt64 = .max
   let poll: Int32
   private let wallOffset: UInt64
   private let events: UnsafeMutablePointer<epoll_event>
@@ -69,8 +81,11 @@ final class EventLoop {
   private var endpoints: [Int32: EndpointRuntime] = [:]
   private var endpointsByID: [String: EndpointRuntime] = [:]
 
-  init(index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>) throws(GateFailure) {
+  init(
+    index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter
+  ) throws(GateFailure) {
     self.index = index
+    self.logs = logs
     self.control = control
     self.mailbox = mailbox
     readBuffer = .allocate(capacity: Self.readSize)
@@ -111,19 +126,35 @@ final class EventLoop {
         resuming.removeAll(keepingCapacity: true)
       }
       if now >= nextSweep { sweep() }
+      if now >= nextLogHandOver { handOverLogs() }
       if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
       http2Tools?.collect()
     }
     for connection in connections { connection?.close() }
     closed.removeAll()
+    handOverLogs()
     control.post(.ended(loop: index))
   }
 
   private func timeout() -> Int32 {
     if !ready.isEmpty { return 0 }
-    if nextSweep == .max { return isDraining ? 100 : -1 }
-    if nextSweep <= now { return 0 }
-    return Int32(min((nextSweep - now) / 1000 + 1, isDraining ? 100 : 60_000))
+    let next = min(nextSweep, nextLogHandOver)
+    if next == .max { return isDraining ? 100 : -1 }
+    if next <= now { return 0 }
+    return Int32(min((next - now) / 1000 + 1, isDraining ? 100 : 60_000))
+  }
+
+  // MARK: - Logs
+
+  /// A line was added to what waits.
+  func noteLogLine(_ sink: LogSink) {
+    if sink.lines.count >= LogSink.handOverSize { return sink.handOver() }
+    if nextLogHandOver == .max { nextLogHandOver = now + 1_000_000 }
+  }
+
+  private func handOverLogs() {
+    nextLogHandOver = .max
+    for balancer in loadBalancers.values { balancer.handOverLogs() }
   }
 
   @inline(__always)
@@ -158,6 +189,7 @@ final class EventLoop {
       let descriptor = gate_accept(listener.descriptor, &address, &port)
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
       guard let slot = admit(address, to: listener.loadBalancer) else {
+        listener.loadBalancer.nextNode().statistics.rejectedConnections += 1
         gate_reset(descriptor)
         continue
       }
@@ -165,7 +197,11 @@ final class EventLoop {
       if let context = listener.tls {
         shakeHands(context, descriptor, listener, FlowSource(address: address, port: port), slot: slot)
       } else {
-        add(HTTP1Connection(loop: self, descriptor: descriptor, listener: listener, address: address, slot: slot))
+        let client = HTTP1Connection(
+          loop: self, descriptor: descriptor, listener: listener, address: address, slot: slot)
+        client.port = port
+        client.log()
+        add(client)
       }
     }
   }
@@ -302,6 +338,7 @@ extension EventLoop {
     case .health(let changes):
       for (key, isHealthy) in changes { setHealth(key, isHealthy) }
     case .expire(let key): expire(key)
+    case .signIn(let id, let outcome): pendingSignIns.removeValue(forKey: id)?.signInEnded(outcome)
     case .ticketKeys(let keys): tlsEngine.ticketKeys = keys
     case .report: control.post(.report(loop: index, report()))
     case .look(let openElsewhere, let sentAt):
@@ -316,6 +353,8 @@ extension EventLoop {
     _ snapshot: GateSnapshot, _ bound: [String: BoundSocket], _ boundEndpoints: [String: BoundSocket],
     _ healthy: Set<TargetKey>, _ tls: LoopMaterial
   ) {
+    if let seal = snapshot.cookieKey.flatMap({ TokenSeal(key: $0) }) { cookies.seal = seal }
+    identitySigner = snapshot.cookieKey.flatMap { IdentitySigner(secret: $0) }
     var gone: [TargetRuntime] = []
     var keptGroups: [String: TargetGroupRuntime] = [:]
     for description in snapshot.targetGroups {
@@ -348,12 +387,14 @@ extension EventLoop {
     var keptBalancers: [String: LoadBalancerRuntime] = [:]
     var kept: [String: ListenerRuntime] = [:]
     for description in snapshot.loadBalancers {
-      let balancer = loadBalancers[description.id] ?? LoadBalancerRuntime(description)
+      let balancer = loadBalancers[description.id] ?? LoadBalancerRuntime(description, turn: index)
       balancer.update(description)
+      balancer.update(description.logs, logs)
+      balancer.refreshUses()
       keptBalancers[description.id] = balancer
       for listener in description.listeners {
         guard let socket = bound[listener.id] else { continue }
-        let rules = CompiledRules(listener, compile)
+        let rules = CompiledRules(listener) { compile($0, balancer) }
         let context = listener.transport == .https ? tls.servers[listener.id] : nil
         if let old = listenersByID[listener.id], old.descriptor == socket.descriptor, old.loadBalancer === balancer,
           (old.tls == nil) == (context == nil)
@@ -361,15 +402,18 @@ extension EventLoop {
           old.rules = rules
           old.tls = context
           old.acceptsCleartextHTTP2 = listener.acceptsCleartextHTTP2 ?? false
+          old.update(listener.headers)
           kept[listener.id] = old
         } else {
           kept[listener.id] = ListenerRuntime(
             descriptor: socket.descriptor, loadBalancer: balancer, address: socket.address, port: socket.port,
             rules: rules, tls: context)
           kept[listener.id]?.acceptsCleartextHTTP2 = listener.acceptsCleartextHTTP2 ?? false
+          kept[listener.id]?.update(listener.headers)
         }
       }
     }
+    for (id, old) in loadBalancers where keptBalancers[id] == nil { old.handOverLogs() }
     loadBalancers = keptBalancers
     let descriptors = Set(kept.values.map(\.descriptor))
     for old in listenersByID.values where !descriptors.contains(old.descriptor) {
@@ -425,18 +469,22 @@ extension EventLoop {
       poll, descriptor, GATE_EPOLLIN | GATE_EPOLLEXCLUSIVE, Self.token(kind, 0, UInt32(descriptor)))
   }
 
-  private func compile(_ action: GateSnapshot.Action) -> CompiledAction {
+  private func compile(_ action: GateSnapshot.Action, _ balancer: LoadBalancerRuntime) -> CompiledAction {
     switch action {
-    case .forward(let weighted):
-      .forward(weightedGroups(weighted))
+    case .forward(let weighted, let stickiness):
+      .forward(
+        WeightedGroups(
+          weighted.compactMap { entry in
+            groups[entry.targetGroup].map { (balancer.use(of: $0), max(0, min(entry.weight, 999))) }
+          }, stickiness: stickiness))
     case .redirect(let redirect): .redirect(redirect)
     case .fixedResponse(let response): .fixedResponse(response)
     }
   }
 
   /// The groups of a snapshot's list.
-  func weightedGroups(_ weighted: [GateSnapshot.WeightedTargetGroup]) -> WeightedGroups {
-    WeightedGroups(
+  func flowGroups(_ weighted: [GateSnapshot.WeightedTargetGroup]) -> FlowGroups {
+    FlowGroups(
       weighted.compactMap { entry in groups[entry.targetGroup].map { ($0, max(0, min(entry.weight, 999))) } })
   }
 
@@ -503,9 +551,17 @@ extension EventLoop {
 
   private func report() -> LoopReport {
     LoopReport(
-      loadBalancers: loadBalancers.values.map(\.statistics),
+      loadBalancers: loadBalancers.values.flatMap { $0.nodes.map(\.statistics) },
       targetGroups: groups.values.map(\.statistics),
-      targets: groups.values.flatMap { $0.targets.map(\.statistics) },
+      targets: groups.values.flatMap { group in
+        group.targets.map { target in
+          var statistics = target.statistics
+          statistics.zone = target.zone
+          statistics.isAnomalous = target.performance.isAnomalous
+          statistics.isMitigated = target.performance.isMitigated
+          return statistics
+        }
+      },
       endpoints: endpointsByID.values.map(\.statistics),
       networkLoadBalancers: networkBalancers.values.map(\.statistics))
   }

@@ -7,9 +7,11 @@ extension Exchange {
   /// Sends the request to a target of its group, over an idle connection if there is one.
   final func dispatch(except tried: TargetRuntime?) {
     guard let group else { return breakOff() }
-    guard let target = group.choose(now: loop.now, except: tried, &loop.random) else {
+    guard let target = wantedTarget ?? group.choose(now: loop.now, except: tried, &loop.random) else {
       return answer(LocalAnswer(status: 503), closing: !request.body.isDone)
     }
+    wantedTarget = nil
+    self.target = target
     request.attempts += 1
     if target.group.protocolVersion != .http1 { return multiplex(to: target) }
     while let connection = target.idle.popLast() {
@@ -61,12 +63,17 @@ extension Exchange {
   final func recordAnswer(of target: TargetRuntime, _ status: Int, sentAt: UInt64) {
     let elapsed = loop.now &- sentAt
     let group = target.group
-    balancer.statistics.target.count(status)
+    node.statistics.target.count(status)
+    if let record {
+      record.targetStatus = status
+      record.answeredAt = loop.now
+    }
     group.statistics.target.count(status)
     group.statistics.requests += 1
     group.statistics.latency.record(microseconds: elapsed)
     target.statistics.requests += 1
-    if status >= 500 { target.statistics.code5xx += 1 }
+    target.statistics.codes.count(status)
+    if group.algorithm == .weightedRandom { target.performance.record(isFailure: status >= 500) }
     target.statistics.latency.record(microseconds: elapsed)
     target.suspectUntil = 0
   }
@@ -76,6 +83,7 @@ extension Exchange {
     upstream = nil
     target.statistics.connectionErrors += 1
     target.group.statistics.connectionErrors += 1
+    if target.group.algorithm == .weightedRandom { target.performance.record(isFailure: true) }
     target.suspectUntil = loop.now + 1_000_000
     let others = (group?.eligible.count ?? 0) - 1
     if others > 0, request.attempts < max(Self.attemptsMax, min(others + 1, 8)) { return dispatch(except: target) }

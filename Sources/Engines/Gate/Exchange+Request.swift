@@ -1,56 +1,104 @@
 // From a parsed head to the target: the rules, and the request as the target gets it.
 import CLinux
 import GateProtocol
+import GateTokens
 import HTTPWire
 
 extension Exchange {
   /// Begins the request whose head is in `loop.requestHead`; returns how many of the bytes belong to it.
   final func begin(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
     note(bytes)
-    guard let target = TargetParts(loop.requestHead, bytes) else {
-      answer(LocalAnswer(status: 400), closing: true)
-      return count
-    }
+    if balancer.accessLog != nil { beginRecord(bytes) }
+    countReceived(headLength)
+    if let anomaly = loop.requestHead.anomaly, !passes(anomaly) { return refuse(400, count) }
+    guard let target = TargetParts(loop.requestHead, bytes) else { return refuse(400, count) }
+    record?.note(target, bytes)
     let method = loop.requestHead.method
     if Token.isExactly(bytes + method.start, method.count, "TRACE")
       || Token.isExactly(bytes + method.start, method.count, "CONNECT")
     {
-      answer(LocalAnswer(status: 405), closing: true)
-      return count
+      return refuse(405, count)
+    }
+    if loop.requestHead.hasForwardedFor, hasTooManyForwarders(bytes) { return refuse(463, count) }
+    if !listener.rules.signIns.isEmpty, isCallback(target, bytes) {
+      return finishSignIn(target, bytes, headLength, count)
     }
     let input = RuleInput(
       bytes: bytes, method: method, host: target.host, path: target.path, query: target.query, source: source)
-    switch listener.rules.action(for: input, loop.requestHead) {
+    let rule = listener.rules.rule(for: input, loop.requestHead)
+    node.statistics.ruleEvaluations += rule.evaluations
+    record?.rulePriority = rule.priority
+    if !rule.checks.isEmpty, let refused = check(rule, target, bytes, headLength, count) { return refused }
+    return perform(rule, target, bytes, headLength, count)
+  }
+
+  /// Does what the rule says.
+  private func perform(
+    _ rule: CompiledRule, _ target: TargetParts, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int
+  ) -> Int {
+    let body = bytes + headLength
+    switch rule.action {
     case .forward(let groups):
-      guard let group = groups.choose(&loop.random) else { return count - refuse(503, bytes, headLength, count) }
-      if !suits(group) { return count - refuse(464, bytes, headLength, count) }
-      self.group = group
+      record?.add(action: "forward")
+      guard let use = stickyGroup(groups, bytes) ?? groups.choose(&loop.random) else {
+        return headLength + answerAndSkipBody(LocalAnswer(status: 503), body, count - headLength)
+      }
+      let pool = use.pool(node)
+      if !suits(pool.group) {
+        return headLength + answerAndSkipBody(LocalAnswer(status: 464), body, count - headLength)
+      }
+      group = pool
+      wantedTarget = pool.group.stickiness == nil ? nil : stickyTarget(pool, bytes)
+      var rewritten = RewrittenParts()
+      if !rule.transforms.isEmpty, !rewrite(&rewritten, rule, target, bytes) {
+        return headLength + answerAndSkipBody(LocalAnswer(status: 500), body, count - headLength)
+      }
+      countInvalidHeaders()
       outgoing.clear()
-      buildRequest(bytes, headLength, target)
-      return headLength + takeFirstBody(bytes + headLength, count - headLength)
+      buildRequest(bytes, headLength, target, rewritten)
+      return headLength + takeFirstBody(body, count - headLength)
     case .redirect(let redirect):
-      let location = target.location(redirect, bytes: bytes, listener: listener)
-      return headLength
-        + answerAndSkipBody(LocalAnswer(redirect, location: location), bytes + headLength, count - headLength)
+      record?.add(action: "redirect")
+      let local = redirectAnswer(redirect, target, bytes)
+      return headLength + answerAndSkipBody(local, body, count - headLength)
     case .fixedResponse(let response):
-      return headLength + answerAndSkipBody(LocalAnswer(response), bytes + headLength, count - headLength)
+      record?.add(action: "fixed-response")
+      node.statistics.fixedResponses += 1
+      return headLength + answerAndSkipBody(LocalAnswer(response), body, count - headLength)
     }
+  }
+
+  private func redirectAnswer(
+    _ redirect: GateSnapshot.Redirect, _ target: TargetParts, _ bytes: UnsafePointer<UInt8>
+  ) -> LocalAnswer {
+    let location = target.location(redirect, bytes: bytes, listener: listener)
+    if location.utf8.count > Self.locationMax {
+      node.statistics.redirectsTooLong += 1
+      return LocalAnswer(status: 507)
+    }
+    node.statistics.redirects += 1
+    record?.redirectURL = location
+    return LocalAnswer(redirect, location: location)
+  }
+
+  /// Bytes in the Location of a redirect (`HTTP_Redirect_Url_Limit_Exceeded_Count`).
+  private static let locationMax = 8 << 10
+
+  /// Refuses the request and all that came with it.
+  private func refuse(_ status: Int, _ count: Int) -> Int {
+    answer(LocalAnswer(status: status), closing: true)
+    return count
   }
 
   /// Answers a request whose body is not wanted. When the whole body has come it is skipped and the connection goes
   /// on; otherwise it ends. Returns how many of the bytes were the body's.
-  private func answerAndSkipBody(_ local: LocalAnswer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+  final func answerAndSkipBody(_ local: LocalAnswer, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     var used = 0
     if !request.body.isDone, count > 0 {
       if case .body(let taken, _) = request.body.read(bytes, count) { used = taken }
     }
     answer(local, closing: !request.body.isDone)
     return used
-  }
-
-  private func refuse(_ status: Int, _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
-    let used = answerAndSkipBody(LocalAnswer(status: status), bytes + headLength, count - headLength)
-    return count - headLength - used
   }
 
   /// Remembers of the head what is needed after its bytes are gone.
@@ -82,27 +130,53 @@ extension Exchange {
 
   // MARK: - The head for the target
 
-  private func buildRequest(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ target: TargetParts) {
+  private func buildRequest(
+    _ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ target: TargetParts, _ rewritten: RewrittenParts
+  ) {
     _ = outgoing.reserve(headLength + 512)
     let start = loop.requestHead.start
-    if target.isOriginForm {
+    if target.isOriginForm, rewritten.url.isEmpty {
       // The line and the fields behind it are one piece, up to the first line that must go.
-      appendFields(bytes, from: start)
+      appendFields(bytes, from: start, dropsHost: !rewritten.host.isEmpty)
       if request.isOldVersion { patchVersion(at: loop.requestHead.minorVersionOffset - start) }
     } else {
       outgoing.append(bytes + loop.requestHead.method.start, loop.requestHead.method.count + 1)
-      if target.path.count == 0 { outgoing.append(byte: 0x2F) }
-      outgoing.append(bytes + target.path.start, target.query.end - target.path.start)
+      if rewritten.url.isEmpty {
+        if target.path.count == 0 { outgoing.append(byte: 0x2F) }
+        outgoing.append(bytes + target.path.start, target.query.end - target.path.start)
+      } else {
+        outgoing.append(rewritten.url)
+      }
       outgoing.append(" HTTP/1.1\r\n")
-      appendFields(bytes, from: loop.requestHead.fieldsStart)
+      appendFields(bytes, from: loop.requestHead.fieldsStart, dropsHost: !rewritten.host.isEmpty)
     }
+    if !rewritten.host.isEmpty { appendHost(rewritten.host, bytes) }
     appendOwnFields(bytes)
+  }
+
+  /// The Host that a rule wrote, with the port that the client's had or lacks.
+  private func appendHost(_ host: [UInt8], _ bytes: UnsafePointer<UInt8>) {
+    outgoing.append("Host: ")
+    outgoing.append(host)
+    if loop.requestHead.hostField >= 0 {
+      let field = loop.requestHead.fields[loop.requestHead.hostField]
+      if let port = missingPort(field, bytes) {
+        outgoing.append(byte: 0x3A)
+        outgoing.append(decimal: UInt64(port))
+      } else {
+        let end = Int(field.valueStart + field.valueLength)
+        var index = end - 1
+        while index >= Int(field.valueStart), bytes[index] &- 0x30 <= 9 { index -= 1 }
+        if index >= Int(field.valueStart), bytes[index] == 0x3A { outgoing.append(bytes + index, end - index) }
+      }
+    }
+    outgoing.append("\r\n")
   }
 
   private func patchVersion(at offset: Int) { (outgoing.first + offset).pointee = 0x31 }
 
   /// Copies the header lines from `from` on without those that end here.
-  private func appendFields(_ bytes: UnsafePointer<UInt8>, from: Int) {
+  private func appendFields(_ bytes: UnsafePointer<UInt8>, from: Int, dropsHost: Bool) {
     var run = from
     let head = loop.requestHead.fields
     let dropsUnusual = balancer.attributes.dropInvalidHeaderFields && loop.requestHead.hasUnusualNames
@@ -116,9 +190,11 @@ extension Exchange {
       case .other, .contentLength, .transferEncoding:
         if field.kind == .other {
           if dropsUnusual && !field.hasPlainName { drops = true }
+          if request.dropsIdentity && isIdentity(field, bytes) { drops = true }
           if mustDropIdentity(field, bytes) { drops = true }
           if nominates && loop.requestHead.nominates(field, in: bytes) { drops = true }
         }
+      case .host where dropsHost: drops = true
       case .host:
         if let suffix = missingPort(field, bytes) {
           let valueEnd = Int(field.valueStart + field.valueLength)
@@ -127,7 +203,8 @@ extension Exchange {
           outgoing.append(decimal: UInt64(suffix))
           run = valueEnd
         }
-      case .connection, .keepAlive, .proxyConnection, .te, .xForwardedProto, .xForwardedPort, .xAmznTraceId:
+      case .connection, .keepAlive, .proxyConnection, .te, .xForwardedProto, .xForwardedPort, .xAmznTraceId,
+        .superfluous:
         drops = true
       case .upgrade: drops = !request.wantsUpgrade
       case .expect: drops = request.isOldVersion
@@ -141,13 +218,23 @@ extension Exchange {
     outgoing.append(bytes + run, end - run)
   }
 
+  private func isIdentity(_ field: HeaderField, _ bytes: UnsafePointer<UInt8>) -> Bool {
+    field.nameLength >= 12 && Token.equals(bytes + Int(field.start), "x-amzn-oidc-", 12)
+  }
+
+  private func isCallback(_ target: TargetParts, _ bytes: UnsafePointer<UInt8>) -> Bool {
+    OIDCProtocol.callbackPath.utf8.elementsEqual(
+      UnsafeBufferPointer(start: bytes + target.path.start, count: target.path.count))
+  }
+
   /// What only the load balancer may say of a client is not taken from the client.
   private func mustDropIdentity(_ field: HeaderField, _ bytes: UnsafePointer<UInt8>) -> Bool {
     guard tls != nil else { return false }
     let length = Int(field.nameLength)
-    return length >= 18 && Token.equals(bytes + Int(field.start), "x-amzn-mtls-client", 18)
-      || length >= 11 && (balancer.attributes.tlsHeaders ?? false)
-        && Token.equals(bytes + Int(field.start), "x-amzn-tls-", 11)
+    let name = bytes + Int(field.start)
+    return length >= 18 && Token.equals(name, "x-amzn-mtls-client", 18)
+      || length >= 11 && (balancer.attributes.tlsHeaders ?? false) && Token.equals(name, "x-amzn-tls-", 11)
+      || listener.isOwnName(name, length)
   }
 
   /// The port to add to a Host that lacks it, on listeners with an unusual port.
@@ -170,18 +257,28 @@ extension Exchange {
       outgoing.append("X-Forwarded-For: ")
       if loop.requestHead.hasForwardedFor { appendForwardedFor(bytes) }
       outgoing.append(address: source)
+      if balancer.attributes.forwardedClientPort {
+        outgoing.append(byte: 0x3A)
+        outgoing.append(decimal: UInt64(sourcePort))
+      }
       outgoing.append("\r\n")
     }
     outgoing.append(listener.forwardedLines)
+    if !identityLines.isEmpty { outgoing.append(identityLines) }
     if let tls { appendTLSFields(tls) }
+    let traceStart = outgoing.count + 17
     appendTrace(bytes)
+    if let record {
+      let trace = UnsafeBufferPointer(start: outgoing.first + traceStart, count: outgoing.count - traceStart - 2)
+      record.traceID.append(contentsOf: trace)
+    }
     if request.wantsUpgrade { outgoing.append("Connection: Upgrade\r\n") }
     outgoing.append("\r\n")
   }
 
   private func appendTLSFields(_ tls: TLSSession) {
-    outgoing.append(tls.identityLines)
-    if balancer.attributes.tlsHeaders ?? false { outgoing.append(tls.versionLines) }
+    outgoing.append(listener.renamed(tls.identityLines))
+    if balancer.attributes.tlsHeaders ?? false { outgoing.append(listener.renamed(tls.versionLines)) }
   }
 
   private func appendForwardedFor(_ bytes: UnsafePointer<UInt8>) {
@@ -233,7 +330,7 @@ extension Exchange {
         return count
       }
       outgoing.append(bytes, taken)
-      balancer.statistics.requestBytes += UInt64(taken)
+      countReceived(taken)
       used = taken
     }
     willDispatch()

@@ -27,6 +27,12 @@ class Exchange {
     /// Part of the answer has gone to the client.
     var hasAnswered = false
     var attempts = 0
+    /// What the client is answered; 0 before it is known.
+    var status = 0
+    /// Another server might read it differently: neither connection is used again.
+    var isAmbiguous = false
+    /// What clients say of the user's identity is dropped: only the load balancer may.
+    var dropsIdentity = false
     var body = BodyReader(.none)
   }
 
@@ -44,15 +50,52 @@ class Exchange {
   final var outgoing = Bytes()
   /// Where the target works on it.
   final var upstream: (any TargetLink)?
-  final var group: TargetGroupRuntime?
+  final var group: TargetPool?
+  /// The target that works on it, or the last that was tried.
+  final var target: TargetRuntime?
+  /// The target that a cookie asks for.
+  final var wantedTarget: TargetRuntime?
+  /// Cookies that the answer sets; nil for none.
+  final var sticky: StickyChoice?
+  /// The node of the load balancer that counts it.
+  final var node: NodeRuntime
+  /// What the access log will say; nil while there is none.
+  final var record: RequestRecord?
 
-  init(loop: EventLoop, listener: ListenerRuntime, source: UInt32) {
+  init(loop: EventLoop, listener: ListenerRuntime, source: UInt32, node: NodeRuntime) {
     self.loop = loop
     self.listener = listener
     self.source = source
+    self.node = node
   }
 
   final var balancer: LoadBalancerRuntime { listener.loadBalancer }
+
+  /// Forgets the last request.
+  @inline(__always)
+  final func reset() {
+    request = Request()
+    if sticky != nil { sticky = nil }
+    if wantedTarget != nil { wantedTarget = nil }
+    if !identityLines.isEmpty { identityLines = [] }
+  }
+
+  /// The sign-in whose end is awaited; 0 for none.
+  final var pendingSignIn: UInt64 = 0
+  /// Where that user is sent then, and by which rule's word.
+  final var signInOrigin = ""
+  final var signInPriority = 0
+  /// Header lines that tell the target who the user is.
+  final var identityLines: [UInt8] = []
+
+  /// The client's connection, as logs tell of it.
+  var facts: ConnectionFacts { preconditionFailure("abstract") }
+
+  /// The client's port.
+  var sourcePort: UInt16 { preconditionFailure("abstract") }
+
+  /// The client's protocol, as logs name it.
+  var protocolName: StaticString { "HTTP/1.1" }
 
   // MARK: - The client's side
 
@@ -113,6 +156,10 @@ class Exchange {
 
   /// Takes the request away from its target, for which the answer is no longer wanted.
   final func abandonUpstream() {
+    if pendingSignIn != 0 {
+      loop.pendingSignIns[pendingSignIn] = nil
+      pendingSignIn = 0
+    }
     guard let upstream else { return }
     self.upstream = nil
     upstream.abandon()
@@ -127,6 +174,7 @@ class Exchange {
   /// The target's side is done with a final head: what is known of it before it is sent.
   final func noteAnswer() {
     request.hasAnswered = true
+    request.status = loop.responseHead.status
     outgoing.clear()
   }
 }

@@ -78,6 +78,9 @@ public final class GateWorker {
   private let tls: TLSKeeper
   private let shield: ShieldWatch
   private let stateFile: StateFile?
+  private let logs: LogWriter
+  /// Seals cookies while the snapshot brings no key.
+  private let ownCookieKey = (0..<32).map { _ in UInt8.random(in: 0...255) }
   private var clients: [Int32: ControlClient] = [:]
   private var nextClient: UInt64 = 1
   private var snapshot = GateSnapshot(version: 0)
@@ -96,6 +99,7 @@ public final class GateWorker {
     self.configuration = configuration
     served = Array(repeating: 0, count: configuration.loops)
     mailbox = try Mailbox()
+    logs = try LogWriter()
     let poll = gate_epoll_create()
     if poll < 0 { throw GateFailure("epoll_create", code: -poll) }
     self.poll = poll
@@ -154,6 +158,7 @@ public final class GateWorker {
         for index in 0..<count { dispatch(gate_event_token(events, index), gate_event_flags(events, index)) }
       }
     }
+    logs.finish()
     for client in clients.values { client.close() }
     shield.end()
     sockets.closeAll()
@@ -203,7 +208,7 @@ public final class GateWorker {
     let inbox = try Mailbox<LoopMessage>()
     loops.append(inbox)
     let start = LoopStart(
-      index: index, control: mailbox, mailbox: inbox,
+      index: index, control: mailbox, mailbox: inbox, logs: logs,
       handshakeTime: LoadBalancerRuntime.microseconds(configuration.handshakeTime))
     let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
       if let raw { Unmanaged<LoopStart>.fromOpaque(raw).takeRetainedValue().run() }
@@ -377,6 +382,8 @@ public final class GateWorker {
     applies.append(
       PendingApply(status: status, client: client, call: call, unused: unused))
     let healthy = health.healthy
+    var new = new
+    new.cookieKey = new.cookieKey ?? ownCookieKey
     try renewTicketKeys(gate_now())
     for (index, loop) in loops.enumerated() {
       var material = try tls.material(loop: index, needsClient: new.hasTargetsWithTLS)
@@ -477,9 +484,13 @@ private final class LoopStart: Sendable {
   let index: Int
   let control: Mailbox<ControlMessage>
   let mailbox: Mailbox<LoopMessage>
+  let logs: LogWriter
   let handshakeTime: UInt64
 
-  init(index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, handshakeTime: UInt64) {
+  init(
+    index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter, handshakeTime: UInt64
+  ) {
+    self.logs = logs
     self.index = index
     self.control = control
     self.mailbox = mailbox
@@ -488,7 +499,7 @@ private final class LoopStart: Sendable {
 
   func run() {
     do {
-      let loop = try EventLoop(index: index, control: control, mailbox: mailbox)
+      let loop = try EventLoop(index: index, control: control, mailbox: mailbox, logs: logs)
       loop.handshakeTime = handshakeTime
       loop.run()
     } catch {

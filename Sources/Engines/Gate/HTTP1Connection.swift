@@ -32,6 +32,7 @@ final class HTTP1Connection: ClientConnection {
     exchange = HTTP1Exchange(loop: loop, listener: listener, source: address)
     super.init(loop: loop, descriptor: descriptor, listener: listener, address: address, slot: slot)
     exchange.owner = self
+    exchange.node = node
   }
 
   override var isIdle: Bool { phase == .head && inbox.isEmpty && out.isEmpty }
@@ -97,7 +98,9 @@ final class HTTP1Connection: ClientConnection {
     switch phase {
     case .head:
       if inbox.isEmpty { return close() }
-      exchange.request = Exchange.Request()
+      exchange.reset()
+      node.statistics.requests += 1
+      exchange.beginRecord()
       exchange.answer(LocalAnswer(status: 408), closing: true)
     case .proxying:
       guard let upstream = exchange.upstream, !exchange.request.hasAnswered else { return close() }
@@ -110,18 +113,19 @@ final class HTTP1Connection: ClientConnection {
   }
 
   override func onClose() {
-    balancer.statistics.activeConnections -= 1
+    node.statistics.activeConnections -= 1
     exchange.abandonUpstream()
+    exchange.endRecord()
   }
 
   override func relayed(_ count: Int) {
-    balancer.statistics.requestBytes += UInt64(count)
+    exchange.countReceived(count)
     touch()
   }
 
   /// The client went away before its answer was complete (ALB's 460).
   private func clientLeft() {
-    balancer.statistics.clientAborts += 1
+    node.statistics.clientAborts += 1
     close()
   }
 
@@ -181,7 +185,7 @@ final class HTTP1Connection: ClientConnection {
 
   /// Parses a head and begins its request; returns how many bytes were used, body included.
   private func parse(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
-    exchange.request = Exchange.Request()
+    exchange.reset()
     switch loop.requestHead.parseRequest(bytes, count) {
     case .incomplete:
       if !headBegan {
@@ -191,16 +195,15 @@ final class HTTP1Connection: ClientConnection {
       }
       return 0
     case .refused(let refusal):
-      balancer.statistics.requests += 1
+      node.statistics.requests += 1
       balancer.sources.penalise(slot, .malformed, now: loop.now)
       exchange.request.keepsAlive = false
-      exchange.answer(LocalAnswer(status: refusal.status), closing: true)
+      exchange.refuse(refusal, received: count)
       return count
     case .complete(let length):
       headBegan = false
       hasHadRequest = true
-      balancer.statistics.requests += 1
-      balancer.statistics.requestBytes += UInt64(length)
+      node.statistics.requests += 1
       if !admitsRequest() { return refuse(count) }
       return exchange.begin(bytes, length, count)
     }
@@ -229,7 +232,7 @@ final class HTTP1Connection: ClientConnection {
       return exchange.answer(LocalAnswer(status: 400), closing: true)
     }
     if isEnd && taken < count { inbox.append(loop.readBuffer + taken, count - taken) }
-    balancer.statistics.requestBytes += UInt64(taken)
+    exchange.countReceived(taken)
     touch()
     exchange.request.isReplayable = false
     exchange.outgoing.clear()

@@ -12,6 +12,13 @@ final class HTTP1Exchange: Exchange {
 
   private var connection: HTTP1Connection { owner.unsafelyUnwrapped }
 
+  init(loop: EventLoop, listener: ListenerRuntime, source: UInt32) {
+    super.init(loop: loop, listener: listener, source: source, node: listener.loadBalancer.nodes[0])
+  }
+
+  override var facts: ConnectionFacts { connection.facts() }
+  override var sourcePort: UInt16 { connection.port }
+
   override var takesAnswer: Bool { connection.out.isEmpty }
 
   override func touch() { connection.touch() }
@@ -43,13 +50,17 @@ final class HTTP1Exchange: Exchange {
     _ = loop.scratch.reserve(headLength + 64)
     var run = 0
     let fields = loop.responseHead.fields
+    let modifies = !listener.answerHeaders.isEmpty
     for index in 0..<loop.responseHead.fieldCount {
       let field = fields[index]
       let drops: Bool
       switch field.kind {
-      case .connection, .keepAlive, .proxyConnection, .upgrade: drops = true
+      case .connection, .keepAlive, .proxyConnection, .upgrade, .superfluous: drops = true
       case .transferEncoding: drops = unwrapsChunks
-      case .other: drops = loop.responseHead.nominatesFields && loop.responseHead.nominates(field, in: bytes)
+      case .other:
+        drops =
+          (loop.responseHead.nominatesFields && loop.responseHead.nominates(field, in: bytes))
+          || (modifies && listener.answerHeaders.replaces(bytes + Int(field.start), Int(field.nameLength)))
       default: drops = false
       }
       if drops {
@@ -62,6 +73,7 @@ final class HTTP1Exchange: Exchange {
     if loop.responseHead.minorVersion == 0 {
       (loop.scratch.first + loop.responseHead.minorVersionOffset).pointee = 0x31
     }
+    if modifies || sticky != nil { appendAnswerLines(bytes, to: &loop.scratch) }
     if connection.isLastAnswer {
       loop.scratch.append("Connection: close\r\n\r\n")
       request.keepsAlive = false
@@ -74,7 +86,7 @@ final class HTTP1Exchange: Exchange {
 
   /// Sends the head in the scratch buffer and the first bytes of the body in one packet.
   override func sendFirst(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool {
-    balancer.statistics.responseBytes += UInt64(loop.scratch.count + count)
+    countSent(loop.scratch.count + count)
     if count <= 4096 {
       loop.scratch.append(bytes, count)
       return connection.write(loop.scratch.first, loop.scratch.count)
@@ -84,12 +96,13 @@ final class HTTP1Exchange: Exchange {
 
   override func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool {
     if count == 0 { return true }
-    balancer.statistics.responseBytes += UInt64(count)
+    countSent(count)
     return connection.write(bytes, count)
   }
 
   override func finish() {
     group = nil
+    endRecord()
     connection.finishRequest()
   }
 
@@ -105,7 +118,7 @@ final class HTTP1Exchange: Exchange {
     connection.phase = .tunnel
     connection.peer = upstream
     upstream.peer = connection
-    balancer.statistics.responseBytes += UInt64(count)
+    countSent(count)
     let early = connection.inbox.count
     // Head and first frames together, untouched: Connection and Upgrade belong to this answer.
     if !connection.write(bytes, count) { return false }
@@ -122,14 +135,16 @@ final class HTTP1Exchange: Exchange {
 
   override func answer(_ local: LocalAnswer, closing: Bool) {
     if closing { request.keepsAlive = false }
-    balancer.statistics.elb.count(local.status)
+    node.statistics.elb.count(local.status)
+    request.status = local.status
     let isLast = connection.isLastAnswer
     loop.scratch.clear()
     loop.scratch.append("HTTP/1.1 ")
     loop.scratch.append(decimal: UInt64(local.status))
     loop.scratch.append(byte: 0x20)
     loop.scratch.append(text: LocalAnswer.reason(local.status))
-    loop.scratch.append("\r\nServer: awselb/2.0\r\nDate: ")
+    if listener.answerHeaders.sendsServer { loop.scratch.append("\r\nServer: awselb/2.0") }
+    loop.scratch.append("\r\nDate: ")
     loop.scratch.append(loop.dateLine())
     if local.hasBody {
       if !local.body.isEmpty || local.contentType != "text/html" {
@@ -143,10 +158,18 @@ final class HTTP1Exchange: Exchange {
       loop.scratch.append("\r\nLocation: ")
       loop.scratch.append(text: location)
     }
-    loop.scratch.append("\r\nConnection: ")
+    loop.scratch.append("\r\n")
+    loop.scratch.append(listener.answerHeaders.lines)
+    for (name, value) in local.headers {
+      loop.scratch.append(text: name)
+      loop.scratch.append(": ")
+      loop.scratch.append(text: value)
+      loop.scratch.append("\r\n")
+    }
+    loop.scratch.append("Connection: ")
     if isLast { loop.scratch.append("close\r\n\r\n") } else { loop.scratch.append("keep-alive\r\n\r\n") }
     if local.hasBody && !request.isHEAD { loop.scratch.append(local.body) }
-    balancer.statistics.responseBytes += UInt64(loop.scratch.count)
+    countSent(loop.scratch.count)
     request.keepsAlive = !isLast
     if !connection.write(loop.scratch.first, loop.scratch.count) { return connection.close() }
     finish()

@@ -8,7 +8,14 @@ enum HTTPDate {
   static func text(secondsSince1970 seconds: Int) -> String {
     let day = seconds / 86_400
     let time = seconds % 86_400
-    // The civil date of a day number, counting years from March so that leap days come last.
+    let (year, month, dayOfMonth) = civil(day: day)
+    return "\(days[day % 7]), \(two(dayOfMonth)) \(months[month - 1]) \(year) "
+      + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) GMT"
+  }
+
+  /// The date of a number of days since 1970.
+  static func civil(day: Int) -> (year: Int, month: Int, day: Int) {
+    // Counting years from March, so that leap days come last.
     let shifted = day + 719_468
     let era = shifted / 146_097
     let dayOfEra = shifted % 146_097
@@ -17,9 +24,7 @@ enum HTTPDate {
     let shiftedMonth = (5 * dayOfYear + 2) / 153
     let dayOfMonth = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-    let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    return "\(days[day % 7]), \(two(dayOfMonth)) \(months[month - 1]) \(year) "
-      + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) GMT"
+    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfMonth)
   }
 
   private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

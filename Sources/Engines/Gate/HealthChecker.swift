@@ -14,6 +14,8 @@ final class HealthChecker {
     var matcher: StatusMatcher
     var target: GateSnapshot.Target
     var isUsed: Bool
+    /// A load balancer uses the group, but has no node in the target's zone.
+    var isOutOfZone = false
     var health = HealthState()
     var nextProbe: UInt64
     /// When the next probe in the configured rhythm is due; those before are extra, and their failures do not count.
@@ -83,11 +85,13 @@ final class HealthChecker {
         guard let number = IPv4.parse(target.address) else { continue }
         let key = TargetKey(group: group.id, address: SocketAddress(address: number, port: target.port))
         guard kept[key] == nil else { continue }
-        let isUsed = used.contains(group.id)
+        let zones = used[group.id]
+        let isInZone = target.zone.map { zones?.isEmpty != false || zones?.contains($0) == true } ?? true
+        let isUsed = zones != nil && isInZone
         let entry =
           entries[key] ?? Entry(key: key, check: group.healthCheck, target: target, isUsed: isUsed, now: now)
         let isNew = entries[key] == nil
-        update(entry, group, target, isUsed: isUsed, isNew: isNew, now: now)
+        update(entry, group, target, isUsed: isUsed, isOutOfZone: !isInZone, isNew: isNew, now: now)
         kept[key] = entry
         order.append(key)
       }
@@ -97,10 +101,11 @@ final class HealthChecker {
   }
 
   private func update(
-    _ entry: Entry, _ group: GateSnapshot.TargetGroup, _ target: GateSnapshot.Target, isUsed: Bool, isNew: Bool,
-    now: UInt64
+    _ entry: Entry, _ group: GateSnapshot.TargetGroup, _ target: GateSnapshot.Target, isUsed: Bool,
+    isOutOfZone: Bool, isNew: Bool, now: UInt64
   ) {
     let before = report(entry)
+    entry.isOutOfZone = isOutOfZone
     let wasUnprobed = entry.check.probe == .none
     if entry.check != group.healthCheck {
       entry.check = group.healthCheck
@@ -127,18 +132,25 @@ final class HealthChecker {
     if isNew || report(entry) != before { changed.insert(entry.key) }
   }
 
-  private static func groupsInUse(_ snapshot: GateSnapshot) -> Set<String> {
-    var used: Set<String> = []
+  /// The groups that listeners forward to, each with the zones of its load balancers; none for all zones.
+  private static func groupsInUse(_ snapshot: GateSnapshot) -> [String: Set<String>] {
+    var used: [String: Set<String>] = [:]
+    var everywhere: Set<String> = []
     for balancer in snapshot.loadBalancers {
       for listener in balancer.listeners {
         for action in [listener.defaultAction] + listener.rules.map(\.action) {
-          if case .forward(let groups) = action { used.formUnion(groups.map(\.targetGroup)) }
+          guard case .forward(let groups, _) = action else { continue }
+          for group in groups {
+            used[group.targetGroup, default: []].formUnion(balancer.zones.map(\.name))
+            if balancer.zones.isEmpty { everywhere.insert(group.targetGroup) }
+          }
         }
       }
     }
     for balancer in snapshot.networkLoadBalancers ?? [] {
-      for listener in balancer.listeners { used.formUnion(listener.targetGroups.map(\.targetGroup)) }
+      for group in balancer.listeners.flatMap(\.targetGroups) { everywhere.insert(group.targetGroup) }
     }
+    for group in everywhere { used[group] = [] }
     return used
   }
 
@@ -170,7 +182,10 @@ final class HealthChecker {
       health.description = "Target deregistration is in progress"
     } else if !entry.isUsed {
       (health.state, health.reason) = (.unused, .notInUse)
-      health.description = "Target group is not configured to receive traffic from the load balancer"
+      health.description =
+        entry.isOutOfZone
+        ? "Target is in an Availability Zone that is not enabled for the load balancer"
+        : "Target group is not configured to receive traffic from the load balancer"
     }
     return health
   }

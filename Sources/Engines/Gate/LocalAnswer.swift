@@ -6,6 +6,8 @@ struct LocalAnswer {
   var status: Int
   var contentType = "text/html"
   var location: String?
+  /// Further header lines.
+  var headers: [(name: String, value: String)] = []
   var body: [UInt8]
 
   /// An error, with the short page that Application Load Balancers send.
@@ -51,6 +53,7 @@ struct LocalAnswer {
     case 405: "Method Not Allowed"
     case 408: "Request Timeout"
     case 410: "Gone"
+    case 411: "Length Required"
     case 413: "Request Entity Too Large"
     case 414: "Request-URI Too Large"
     case 429: "Too Many Requests"
@@ -61,7 +64,10 @@ struct LocalAnswer {
     case 503: "Service Temporarily Unavailable"
     case 504: "Gateway Time-out"
     case 505: "HTTP Version Not Supported"
-    default: "Status"
+    case 507: "Insufficient Storage"
+    case 561, 562: "Unauthorized"
+    // 460 and its like have no name.
+    default: ""
     }
   }
 }
@@ -74,7 +80,18 @@ extension GateStatistics.Codes {
     case 200..<300: code2xx += 1
     case 300..<400: code3xx += 1
     case 400..<500: code4xx += 1
-    case 500...: code5xx += 1
+    case 500...: count5xx(status)
+    default: break
+    }
+  }
+
+  private mutating func count5xx(_ status: Int) {
+    code5xx += 1
+    switch status {
+    case 500: code500 += 1
+    case 502: code502 += 1
+    case 503: code503 += 1
+    case 504: code504 += 1
     default: break
     }
   }

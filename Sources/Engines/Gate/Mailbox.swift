@@ -64,6 +64,8 @@ enum LoopMessage: Sendable {
   /// Requests in flight to this target have had their time.
   case expire(TargetKey)
   case report
+  /// The outcome of a sign-in that a request waits for.
+  case signIn(id: UInt64, SignInOutcome)
   /// Look at all clients and report their sources.
   case look(openElsewhere: Int, sentAt: UInt64)
   /// What is to be done about floods, for the load balancers named.

@@ -1,9 +1,12 @@
 // Whether a snapshot makes sense, before anything of it is applied.
+import ByteRegex
 import GateProtocol
+import HTTPWire
 
 enum SnapshotCheck {
   /// Throws `GateError.invalidSnapshot` with the first contradiction found.
   static func check(_ snapshot: GateSnapshot) throws(GateError) {
+    if let key = snapshot.cookieKey, key.count != 32 { throw .invalidSnapshot("the cookie key has \(key.count) bytes") }
     var groups: Set<String> = []
     for group in snapshot.targetGroups {
       if group.transport == .udp, group.flow?.proxyProtocol ?? false {
@@ -58,9 +61,11 @@ enum SnapshotCheck {
   }
 
   private static func check(_ listener: GateSnapshot.Listener, _ groups: Set<String>) throws(GateError) {
+    for rule in listener.rules { try check(rule, listener.id) }
+    try check(listener.headers, listener.id)
     for action in [listener.defaultAction] + listener.rules.map(\.action) {
       switch action {
-      case .forward(let weighted):
+      case .forward(let weighted, _):
         for entry in weighted where !groups.contains(entry.targetGroup) {
           throw .invalidSnapshot("listener \(listener.id) forwards to \(entry.targetGroup), which is not there")
         }
@@ -77,6 +82,34 @@ enum SnapshotCheck {
           throw .invalidSnapshot("listener \(listener.id) has an impossible fixed response")
         }
       }
+    }
+  }
+
+  private static func check(_ rule: GateSnapshot.Rule, _ listener: String) throws(GateError) {
+    var patterns: [String] = rule.transforms.map(\.regex)
+    for condition in rule.conditions {
+      switch condition {
+      case .hostHeaderRegex(let values), .pathRegex(let values), .httpHeaderRegex(_, let values): patterns += values
+      default: break
+      }
+    }
+    for pattern in patterns {
+      let outcome = Result { () throws(RegexError) in try ByteRegex(pattern) }
+      if case .failure(let error) = outcome {
+        throw .invalidSnapshot("listener \(listener), rule \(rule.priority), \(pattern): \(error)")
+      }
+    }
+    if Set(rule.transforms.map(\.kind)).count != rule.transforms.count {
+      throw .invalidSnapshot("listener \(listener), rule \(rule.priority): two transforms of one kind")
+    }
+  }
+
+  private static func check(_ headers: GateSnapshot.HeaderModification, _ listener: String) throws(GateError) {
+    let names = headers.responseHeaders.map(\.name) + headers.requestHeaderNames.values
+    if names.contains(where: { $0.isEmpty || !$0.utf8.allSatisfy(Token.contains) })
+      || headers.responseHeaders.contains(where: { hasControlCharacters($0.value) })
+    {
+      throw .invalidSnapshot("listener \(listener) has a header that cannot be sent")
     }
   }
 

@@ -4,13 +4,22 @@ import GateProtocol
 /// Adds the reports of loops.
 struct StatisticsMerger {
   private var balancers: [String: GateStatistics.LoadBalancer] = [:]
+  /// By load balancer and zone.
+  private var nodes: [String: [String: GateStatistics.LoadBalancer]] = [:]
   private var groups: [String: GateStatistics.TargetGroup] = [:]
   private var targets: [String: GateStatistics.Target] = [:]
   private var endpoints: [String: GateStatistics.Endpoint] = [:]
   private var networks: [String: GateStatistics.NetworkLoadBalancer] = [:]
 
   mutating func add(_ report: LoopReport) {
-    for item in report.loadBalancers { balancers[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.loadBalancers {
+      balancers[item.id, default: .init(id: item.id)].add(item)
+      guard let zone = item.zone else { continue }
+      var node = nodes[item.id]?[zone] ?? .init(id: item.id)
+      node.zone = zone
+      node.add(item)
+      nodes[item.id, default: [:]][zone] = node
+    }
     for item in report.targetGroups { groups[item.id, default: .init(id: item.id)].add(item) }
     for item in report.targets {
       targets[
@@ -31,6 +40,7 @@ struct StatisticsMerger {
     var statistics = GateStatistics(
       time: time, workerStartedAt: workerStartedAt,
       loadBalancers: snapshot.loadBalancers.compactMap { balancers[$0.id] },
+      nodes: snapshot.loadBalancers.flatMap { balancer in balancer.zones.compactMap { nodes[balancer.id]?[$0.name] } },
       targetGroups: snapshot.targetGroups.compactMap { groups[$0.id] },
       targets: snapshot.targetGroups.flatMap { group in
         group.targets.compactMap { targets[Self.key(group.id, $0.address, $0.port)] }
@@ -38,30 +48,6 @@ struct StatisticsMerger {
       endpoints: snapshot.endpoints.compactMap { endpoints[$0.id] })
     statistics.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []).compactMap { networks[$0.id] }
     return statistics
-  }
-}
-
-extension GateStatistics.Codes {
-  fileprivate mutating func add(_ other: Self) {
-    code2xx += other.code2xx
-    code3xx += other.code3xx
-    code4xx += other.code4xx
-    code5xx += other.code5xx
-  }
-}
-
-extension GateStatistics.LoadBalancer {
-  fileprivate mutating func add(_ other: Self) {
-    requests += other.requests
-    target.add(other.target)
-    elb.add(other.elb)
-    clientAborts += other.clientAborts
-    clientTLSErrors += other.clientTLSErrors
-    http2Abuses += other.http2Abuses
-    newConnections += other.newConnections
-    activeConnections += other.activeConnections
-    requestBytes += other.requestBytes
-    responseBytes += other.responseBytes
   }
 }
 
@@ -79,7 +65,10 @@ extension GateStatistics.TargetGroup {
 extension GateStatistics.Target {
   fileprivate mutating func add(_ other: Self) {
     requests += other.requests
-    code5xx += other.code5xx
+    codes.add(other.codes)
+    zone = other.zone
+    isAnomalous = isAnomalous || other.isAnomalous
+    isMitigated = isMitigated || other.isMitigated
     connectionErrors += other.connectionErrors
     activeRequests += other.activeRequests
     connections += other.connections

@@ -71,6 +71,7 @@ final class UpstreamConnection: Connection {
     sentTotal += UInt64(exchange.outgoing.count)
     unwrapsChunks = false
     sentAt = loop.now
+    if let record = exchange.record { record.noteSent(to: target, at: loop.now) }
     if !write(exchange.outgoing.first, exchange.outgoing.count) { return fail() }
     if out.isEmpty, !exchange.request.body.isDone { exchange.resumeBodyLater() }
   }
@@ -225,7 +226,11 @@ final class UpstreamConnection: Connection {
 
   override func relayed(_ count: Int) {
     guard let client = peer as? ClientConnection else { return }
-    client.balancer.statistics.responseBytes += UInt64(count)
+    if let client = client as? HTTP1Connection {
+      client.exchange.countSent(count)
+    } else {
+      client.node.statistics.responseBytes += UInt64(count)
+    }
     client.touch()
   }
 
@@ -359,7 +364,8 @@ extension UpstreamConnection {
 
   /// The answer is complete: keeps this connection for another request if both sides allow, and lets the client go on.
   private func finish(_ exchange: Exchange) {
-    let canBeKept = keepsAlive && exchange.request.body.isDone && out.isEmpty && !sawEnd
+    let canBeKept =
+      keepsAlive && exchange.request.body.isDone && out.isEmpty && !sawEnd && !exchange.request.isAmbiguous
     detach()
     exchange.upstream = nil
     if canBeKept && target.isKnown && target.state == .registered && !loop.isDraining {
@@ -379,6 +385,7 @@ extension UpstreamConnection {
     guard exchange.request.wantsUpgrade, exchange.request.body.isDone else { return refuseAnswer(exchange) }
     exchange.recordAnswer(of: target, 101, sentAt: sentAt)
     exchange.request.hasAnswered = true
+    exchange.request.status = 101
     phase = .tunnel
     if !exchange.becomeTunnel(with: self, bytes, count) { return closeTunnel() }
     peer?.relay()

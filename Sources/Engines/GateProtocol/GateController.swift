@@ -11,13 +11,16 @@ public actor GateController {
     public var certificates: [GateSnapshot.Certificate]
     public var trustStores: [GateSnapshot.TrustStore]
     public var networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer]
+    /// See `GateSnapshot.cookieKey`; one part has it.
+    public var cookieKey: [UInt8]?
 
     public init(
       loadBalancers: [GateSnapshot.LoadBalancer] = [], targetGroups: [GateSnapshot.TargetGroup] = [],
       endpoints: [GateSnapshot.TCPEndpoint] = [], certificates: [GateSnapshot.Certificate] = [],
       trustStores: [GateSnapshot.TrustStore] = [],
-      networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer] = []
+      networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer] = [], cookieKey: [UInt8]? = nil
     ) {
+      self.cookieKey = cookieKey
       self.loadBalancers = loadBalancers
       self.targetGroups = targetGroups
       self.endpoints = endpoints
@@ -150,6 +153,7 @@ public actor GateController {
       snapshot.loadBalancers += part.loadBalancers
       snapshot.targetGroups += part.targetGroups
       snapshot.endpoints += part.endpoints
+      if let key = part.cookieKey { snapshot.cookieKey = key }
       if !part.certificates.isEmpty { snapshot.certificates = (snapshot.certificates ?? []) + part.certificates }
       if !part.networkLoadBalancers.isEmpty {
         snapshot.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []) + part.networkLoadBalancers

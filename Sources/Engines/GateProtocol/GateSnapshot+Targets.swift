@@ -6,6 +6,16 @@ extension GateSnapshot {
     public enum Algorithm: String, Codable, Sendable {
       case roundRobin = "round_robin"
       case leastOutstandingRequests = "least_outstanding_requests"
+      /// At random among all, evenly, or with anomaly mitigation by how well each target does.
+      case weightedRandom = "weighted_random"
+    }
+
+    /// How a client stays with a target.
+    public enum Stickiness: Codable, Sendable, Equatable {
+      /// By the cookie `AWSALB`, for so many seconds from the last answer.
+      case loadBalancerCookie(duration: Double)
+      /// By the cookie `AWSALBAPP-0`, as long as the target's own cookie of that name comes back, for so many seconds.
+      case applicationCookie(name: String, duration: Double)
     }
 
     /// What is spoken with the targets (ELBv2 `ProtocolVersion`).
@@ -30,12 +40,29 @@ extension GateSnapshot {
     public var flow: FlowAttributes?
     /// nil is HTTP1.
     public var protocolVersion: ProtocolVersion?
+    /// With `weightedRandom`: give targets that fail more than the others less (`load_balancing.algorithm.anomaly_mitigation`).
+    public var mitigatesAnomalies: Bool
+    public var stickiness: Stickiness?
+    /// Whether a node also uses targets of other zones; nil for as the load balancer does.
+    public var crossZone: Bool?
+    /// With fewer healthy targets than this in a zone, all of its targets get requests
+    /// (`target_group_health.unhealthy_state_routing.minimum_healthy_targets.count`).
+    public var minimumHealthyCount: Int
+    /// The same as a share of the registered targets, in percent; nil for off.
+    public var minimumHealthyPercentage: Int?
 
     public init(
       id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),
       algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0,
-      transport: TargetTransport? = nil, flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil
+      mitigatesAnomalies: Bool = false, stickiness: Stickiness? = nil, crossZone: Bool? = nil,
+      minimumHealthyCount: Int = 1, minimumHealthyPercentage: Int? = nil, transport: TargetTransport? = nil,
+      flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil
     ) {
+      self.mitigatesAnomalies = mitigatesAnomalies
+      self.stickiness = stickiness
+      self.crossZone = crossZone
+      self.minimumHealthyCount = minimumHealthyCount
+      self.minimumHealthyPercentage = minimumHealthyPercentage
       self.id = id
       self.targets = targets
       self.healthCheck = healthCheck
@@ -56,11 +83,14 @@ extension GateSnapshot {
     public var port: UInt16
     /// A draining target gets no new requests; those in flight finish within the deregistration delay.
     public var state: State
+    /// Its Availability Zone; nil for `all`: it belongs to each.
+    public var zone: String?
 
-    public init(address: String, port: UInt16, state: State = .registered) {
+    public init(address: String, port: UInt16, state: State = .registered, zone: String? = nil) {
       self.address = address
       self.port = port
       self.state = state
+      self.zone = zone
     }
   }
 

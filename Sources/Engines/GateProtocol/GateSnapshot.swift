@@ -12,16 +12,20 @@ public struct GateSnapshot: Codable, Sendable, Equatable {
   public var trustStores: [TrustStore]?
   /// nil is none, as above.
   public var networkLoadBalancers: [NetworkLoadBalancer]?
+  /// 32 bytes that seal the load balancers' cookies. It must stay the same for cookies to stay good; nil makes the Gate
+  /// pick one that lives as long as its worker.
+  public var cookieKey: [UInt8]?
 
   public init(
     version: UInt64, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],
     endpoints: [TCPEndpoint] = [], certificates: [Certificate]? = nil, trustStores: [TrustStore]? = nil,
-    networkLoadBalancers: [NetworkLoadBalancer]? = nil
+    networkLoadBalancers: [NetworkLoadBalancer]? = nil, cookieKey: [UInt8]? = nil
   ) {
     self.version = version
     self.loadBalancers = loadBalancers
     self.targetGroups = targetGroups
     self.endpoints = endpoints
+    self.cookieKey = cookieKey
     self.certificates = certificates
     self.trustStores = trustStores
     self.networkLoadBalancers = networkLoadBalancers
@@ -37,47 +41,25 @@ extension GateSnapshot {
     public var address: String
     public var listeners: [Listener]
     public var attributes: Attributes
+    /// The Availability Zones it has nodes in. All nodes share the one address: a connection counts as having come in
+    /// through one of them, in turn, as DNS would have sent it. Empty for one node of no zone.
+    public var zones: [Zone]
+    /// Where lines about requests, connections and health checks are written; each nil for nowhere.
+    public var logs: Logs
     /// Limits for its clients; nil for the defaults.
     public var shield: Shield?
 
     public init(
-      id: String, address: String, listeners: [Listener], attributes: Attributes = Attributes(), shield: Shield? = nil
+      id: String, address: String, listeners: [Listener], attributes: Attributes = Attributes(), zones: [Zone] = [],
+      logs: Logs = Logs(), shield: Shield? = nil
     ) {
       self.id = id
       self.address = address
       self.listeners = listeners
       self.attributes = attributes
+      self.zones = zones
+      self.logs = logs
       self.shield = shield
-    }
-  }
-
-  /// The load balancer attributes that the data plane acts on (ELBv2 `ModifyLoadBalancerAttributes`).
-  public struct Attributes: Codable, Sendable, Equatable {
-    /// What is done with the client's `X-Forwarded-For` (`routing.http.xff_header_processing.mode`).
-    public enum ForwardedForMode: String, Codable, Sendable { case append, preserve, remove }
-
-    /// Seconds without a byte before a connection is closed, or a silent target is answered for with 504.
-    public var idleTimeout: Double
-    /// Seconds a client connection may live; it is closed after the answer that follows (`client_keep_alive.seconds`).
-    public var clientKeepAlive: Double
-    /// Header names other than letters, digits and hyphens are removed rather than routed.
-    public var dropInvalidHeaderFields: Bool
-    public var forwardedForMode: ForwardedForMode
-    /// Pass the client's Host untouched; otherwise a listener port other than 80 and 443 is added when it is missing.
-    public var preserveHostHeader: Bool
-    /// `X-Amzn-Tls-Version` and `X-Amzn-Tls-Cipher-Suite` (`routing.http.x_amzn_tls_version_and_cipher_suite.enabled`).
-    public var tlsHeaders: Bool?
-
-    public init(
-      idleTimeout: Double = 60, clientKeepAlive: Double = 3600, dropInvalidHeaderFields: Bool = false,
-      forwardedForMode: ForwardedForMode = .append, preserveHostHeader: Bool = false, tlsHeaders: Bool? = nil
-    ) {
-      self.idleTimeout = idleTimeout
-      self.clientKeepAlive = clientKeepAlive
-      self.dropInvalidHeaderFields = dropInvalidHeaderFields
-      self.forwardedForMode = forwardedForMode
-      self.preserveHostHeader = preserveHostHeader
-      self.tlsHeaders = tlsHeaders
     }
   }
 
@@ -98,10 +80,15 @@ extension GateSnapshot {
     public var rules: [Rule]
     /// What is done when no rule matches.
     public var defaultAction: Action
+    /// What must hold before the default action is done.
+    public var defaultChecks: [Check]
+    /// What is changed of the headers that pass (ELBv2 `ModifyListenerAttributes`).
+    public var headers: HeaderModification
 
     public init(
       id: String, port: UInt16, transport: Transport = .http, tls: ListenerTLS? = nil, rules: [Rule] = [],
-      defaultAction: Action, acceptsCleartextHTTP2: Bool? = nil
+      defaultAction: Action, defaultChecks: [Check] = [], headers: HeaderModification = HeaderModification(),
+      acceptsCleartextHTTP2: Bool? = nil
     ) {
       self.id = id
       self.port = port
@@ -109,103 +96,9 @@ extension GateSnapshot {
       self.tls = tls
       self.rules = rules
       self.defaultAction = defaultAction
+      self.defaultChecks = defaultChecks
+      self.headers = headers
       self.acceptsCleartextHTTP2 = acceptsCleartextHTTP2
-    }
-  }
-
-  /// Conditions that must all hold, and what is then done. The lowest priority number wins.
-  public struct Rule: Codable, Sendable, Equatable {
-    public var priority: Int
-    public var conditions: [Condition]
-    public var action: Action
-
-    public init(priority: Int, conditions: [Condition], action: Action) {
-      self.priority = priority
-      self.conditions = conditions
-      self.action = action
-    }
-  }
-
-  /// One condition; any of its values may match. `*` stands for any characters, `?` for exactly one.
-  public enum Condition: Codable, Sendable, Equatable {
-    /// Case-insensitive, without the port.
-    case hostHeader([String])
-    /// Case-sensitive, without the query.
-    case pathPattern([String])
-    case httpHeader(name: String, values: [String])
-    /// Exact, case-sensitive.
-    case httpRequestMethod([String])
-    case queryString([QueryMatch])
-    /// IPv4 networks such as `127.0.0.0/8`; compared with the connection's address, not with X-Forwarded-For.
-    case sourceIP([String])
-  }
-
-  /// A query parameter to look for; without a key the value may belong to any.
-  public struct QueryMatch: Codable, Sendable, Equatable {
-    public var key: String?
-    public var value: String
-
-    public init(key: String? = nil, value: String) {
-      self.key = key
-      self.value = value
-    }
-  }
-
-  public enum Action: Codable, Sendable, Equatable {
-    case forward([WeightedTargetGroup])
-    case redirect(Redirect)
-    case fixedResponse(FixedResponse)
-
-    /// Forward to one target group.
-    public static func forward(to targetGroup: String) -> Action {
-      .forward([WeightedTargetGroup(targetGroup: targetGroup)])
-    }
-  }
-
-  public struct WeightedTargetGroup: Codable, Sendable, Equatable {
-    /// The id of the target group.
-    public var targetGroup: String
-    /// 0...999; a group of weight 0 gets nothing while another has weight.
-    public var weight: Int
-
-    public init(targetGroup: String, weight: Int = 1) {
-      self.targetGroup = targetGroup
-      self.weight = weight
-    }
-  }
-
-  /// ELBv2 `RedirectActionConfig`; each part may hold `#{protocol}` `#{host}` `#{port}` `#{path}` `#{query}`.
-  public struct Redirect: Codable, Sendable, Equatable {
-    /// 301 or 302.
-    public var statusCode: Int
-    public var scheme: String
-    public var host: String
-    public var port: String
-    public var path: String
-    public var query: String
-
-    public init(
-      statusCode: Int, scheme: String = "#{protocol}", host: String = "#{host}", port: String = "#{port}",
-      path: String = "/#{path}", query: String = "#{query}"
-    ) {
-      self.statusCode = statusCode
-      self.scheme = scheme
-      self.host = host
-      self.port = port
-      self.path = path
-      self.query = query
-    }
-  }
-
-  public struct FixedResponse: Codable, Sendable, Equatable {
-    public var statusCode: Int
-    public var contentType: String
-    public var body: String
-
-    public init(statusCode: Int, contentType: String = "text/plain", body: String = "") {
-      self.statusCode = statusCode
-      self.contentType = contentType
-      self.body = body
     }
   }
 }

@@ -7,15 +7,18 @@ public struct GateStatistics: Codable, Sendable, Equatable {
   /// When this value differs from the last one's, the counters began again at zero.
   public var workerStartedAt: Double
   public var loadBalancers: [LoadBalancer]
+  /// The same counters for each node of a load balancer that has zones; `LoadBalancer.zone` says which.
+  public var nodes: [LoadBalancer]
   public var targetGroups: [TargetGroup]
   public var targets: [Target]
   public var endpoints: [Endpoint]
   public var networkLoadBalancers: [NetworkLoadBalancer] = []
 
   public init(
-    time: Double, workerStartedAt: Double, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],
-    targets: [Target] = [], endpoints: [Endpoint] = []
+    time: Double, workerStartedAt: Double, loadBalancers: [LoadBalancer] = [], nodes: [LoadBalancer] = [],
+    targetGroups: [TargetGroup] = [], targets: [Target] = [], endpoints: [Endpoint] = []
   ) {
+    self.nodes = nodes
     self.time = time
     self.workerStartedAt = workerStartedAt
     self.loadBalancers = loadBalancers
@@ -24,17 +27,35 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     self.endpoints = endpoints
   }
 
-  /// Answers by the hundred of their status.
+  /// Answers by the hundred of their status, and the ones that CloudWatch counts apart.
   public struct Codes: Codable, Sendable, Equatable {
     public var code2xx: UInt64 = 0
     public var code3xx: UInt64 = 0
     public var code4xx: UInt64 = 0
     public var code5xx: UInt64 = 0
+    public var code500: UInt64 = 0
+    public var code502: UInt64 = 0
+    public var code503: UInt64 = 0
+    public var code504: UInt64 = 0
     public init() {}
+
+    /// Adds another count.
+    public mutating func add(_ other: Codes) {
+      code2xx += other.code2xx
+      code3xx += other.code3xx
+      code4xx += other.code4xx
+      code5xx += other.code5xx
+      code500 += other.code500
+      code502 += other.code502
+      code503 += other.code503
+      code504 += other.code504
+    }
   }
 
   public struct LoadBalancer: Codable, Sendable, Equatable {
     public var id: String
+    /// The zone of a node; nil in the sums of a load balancer.
+    public var zone: String?
     public var requests: UInt64 = 0
     /// Answers that came from targets (`HTTPCode_Target_*`).
     public var target = Codes()
@@ -51,10 +72,72 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var responseBytes: UInt64 = 0
     /// Handshakes that clients did not complete (`ClientTLSNegotiationErrorCount`).
     public var clientTLSErrors: UInt64 = 0
+    /// Connections turned away because a limit was reached (`RejectedConnectionCount`).
+    public var rejectedConnections: UInt64 = 0
+    /// Rules that were evaluated, in the order of priority (`RuleEvaluations`).
+    public var ruleEvaluations: UInt64 = 0
+    public var redirects: UInt64 = 0
+    /// Redirects whose Location would have been too long (`HTTP_Redirect_Url_Limit_Exceeded_Count`).
+    public var redirectsTooLong: UInt64 = 0
+    public var fixedResponses: UInt64 = 0
+    /// `DesyncMitigationMode_NonCompliant_Request_Count`
+    public var nonCompliantRequests: UInt64 = 0
+    /// Requests from which headers with unusual names were removed (`DroppedInvalidHeaderRequestCount`).
+    public var droppedInvalidHeaders: UInt64 = 0
+    /// Requests with such headers that were passed on (`ForwardedInvalidHeaderRequestCount`).
+    public var forwardedInvalidHeaders: UInt64 = 0
+    /// Requests with a good token, and without one (`JwtValidationSuccessCount`, `JwtValidationFailureCount`).
+    public var tokensAccepted: UInt64 = 0
+    public var tokensRefused: UInt64 = 0
+    /// `ELBAuthSuccess`, `ELBAuthFailure` and `ELBAuthError`.
+    public var signInsSucceeded: UInt64 = 0
+    public var signInsRefused: UInt64 = 0
+    public var signInsFailed: UInt64 = 0
     /// Bytes of requests and responses with their heads (`ProcessedBytes`).
     public var processedBytes: UInt64 { requestBytes + responseBytes }
 
     public init(id: String) { self.id = id }
+
+    /// Adds the counters of another node, or loop.
+    public mutating func add(_ other: LoadBalancer) {
+      requests += other.requests
+      target.add(other.target)
+      elb.add(other.elb)
+      clientAborts += other.clientAborts
+      newConnections += other.newConnections
+      activeConnections += other.activeConnections
+      requestBytes += other.requestBytes
+      responseBytes += other.responseBytes
+      rejectedConnections += other.rejectedConnections
+      clientTLSErrors += other.clientTLSErrors
+      http2Abuses += other.http2Abuses
+      ruleEvaluations += other.ruleEvaluations
+      redirects += other.redirects
+      redirectsTooLong += other.redirectsTooLong
+      fixedResponses += other.fixedResponses
+      nonCompliantRequests += other.nonCompliantRequests
+      droppedInvalidHeaders += other.droppedInvalidHeaders
+      forwardedInvalidHeaders += other.forwardedInvalidHeaders
+      tokensAccepted += other.tokensAccepted
+      tokensRefused += other.tokensRefused
+      signInsSucceeded += other.signInsSucceeded
+      signInsRefused += other.signInsRefused
+      signInsFailed += other.signInsFailed
+    }
+
+    /// Load balancer capacity units (`ConsumedLCUs`) used since an earlier moment, as AWS prices them: the largest of 25
+    /// new connections a second, 3,000 active ones, 1 GB an hour, and 1,000 rules evaluated a second beyond 10 for each
+    /// request.
+    /// - Parameter seconds: between the two moments.
+    public func consumedCapacityUnits(since earlier: LoadBalancer, seconds: Double) -> Double {
+      guard seconds > 0 else { return 0 }
+      func rate(_ now: UInt64, _ before: UInt64) -> Double { now >= before ? Double(now - before) / seconds : 0 }
+      let perRequest = rate(requests, earlier.requests) * 10
+      return max(
+        rate(newConnections, earlier.newConnections) / 25, Double(activeConnections) / 3000,
+        rate(processedBytes, earlier.processedBytes) * 3600 / 1e9,
+        (rate(ruleEvaluations, earlier.ruleEvaluations) - perRequest) / 1000)
+    }
   }
 
   public struct TargetGroup: Codable, Sendable, Equatable {
@@ -76,9 +159,16 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var targetGroup: String
     public var address: String
     public var port: UInt16
+    /// Its Availability Zone, if it has one.
+    public var zone: String?
     public var requests: UInt64 = 0
-    public var code5xx: UInt64 = 0
+    public var codes = Codes()
+    public var code5xx: UInt64 { codes.code5xx }
     public var connectionErrors: UInt64 = 0
+    /// Some loop found it failing more than the others of its group, or gives it less for that
+    /// (`AnomalousHostCount`, `MitigatedHostCount`).
+    public var isAnomalous = false
+    public var isMitigated = false
     public var activeRequests: Int = 0
     /// Open connections to the target, idle ones included.
     public var connections: Int = 0

@@ -63,7 +63,8 @@ extension MessageHead {
     if status < 100 || status > 599 { return .refused(.badStatusLine) }
     // Some servers leave out the space before an empty reason.
     guard bytes[12] == 0x20 || bytes[12] == 0x0D else { return .refused(.badStatusLine) }
-    let end = Scan.endOfText(bytes, 12, limit)
+    var highBits: UInt64 = 0
+    let end = Scan.endOfText(bytes, 12, limit, &highBits)
     if end >= limit - 1 { return unfinishedLine(count, limit) }
     guard bytes[end] == 0x0D, bytes[end + 1] == 0x0A else { return .refused(.badStatusLine) }
     fieldsStart = end + 2
@@ -133,7 +134,8 @@ extension MessageHead {
 
       var valueStart = end + 1
       while valueStart < lineLimit, bytes[valueStart] == 0x20 || bytes[valueStart] == 0x09 { valueStart += 1 }
-      let lineEnd = Scan.endOfText(bytes, valueStart, lineLimit)
+      var highBits: UInt64 = 0
+      let lineEnd = Scan.endOfText(bytes, valueStart, lineLimit, &highBits)
       if lineEnd + 1 >= lineLimit { return unfinishedField(count, limit, lineLimit) }
       guard bytes[lineEnd] == 0x0D, bytes[lineEnd + 1] == 0x0A else {
         return .refused(bytes[lineEnd] == 0x0A || bytes[lineEnd] == 0x0D ? .bareLineEnd : .badFieldValue)
@@ -149,6 +151,10 @@ extension MessageHead {
         end: Int32(truncatingIfNeeded: lineEnd + 2), kind: kind, hasPlainName: isPlain)
       if !isPlain { hasUnusualNames = true }
       fieldCount += 1
+      if highBits != 0 { note(.nonCompliantHeader) }
+      if kind == .other, nameLength >= 13, nameLength <= 24, Self.isSuspicious(bytes + position, nameLength) {
+        note(.suspiciousHeader)
+      }
       if kind != .other, let refusal = note(kind, bytes, valueStart, valueEnd - valueStart) { return .refused(refusal) }
       position = lineEnd + 2
     }
@@ -176,11 +182,24 @@ extension MessageHead {
       hostField = fieldCount - 1
     case .connection: noteConnection(value, length)
     case .contentLength:
-      guard contentLength == nil, let parsed = Scan.decimal(value, length) else { return .badContentLength }
+      guard let parsed = Scan.decimal(value, length) else {
+        return length > 18 && Scan.areDigits(value, length) ? .bodyTooLong : .badContentLength
+      }
+      if let contentLength {
+        if contentLength != parsed { return .differentContentLengths }
+        fields[fieldCount - 1].kind = .superfluous
+        note(.duplicateContentLength)
+      }
       contentLength = parsed
     case .transferEncoding:
       // Only `chunked` alone: every other coding would have to be understood to find the body's end.
-      if isChunked || !Token.matches(value, length, "chunked") { return .badTransferEncoding }
+      if Token.matches(value, length, "identity") {
+        isIdentity = true
+        fields[fieldCount - 1].kind = .superfluous
+        return nil
+      }
+      if !Token.matches(value, length, "chunked") { return .badTransferEncoding }
+      if isChunked { return .repeatedTransferEncoding }
       isChunked = true
     case .expect: if Token.matches(value, length, "100-continue") { expectsContinue = true }
     case .upgrade: upgradeField = upgradeField < 0 ? fieldCount - 1 : upgradeField
@@ -207,15 +226,45 @@ extension MessageHead {
     }
   }
 
-  /// What must hold of a whole request.
-  private func checkRequest(_ bytes: UnsafePointer<UInt8>) -> HeadRefusal? {
-    if isChunked && (contentLength != nil || minorVersion == 0) { return .conflictingFraming }
+  /// What must hold of a whole request, and what is odd about it.
+  private mutating func checkRequest(_ bytes: UnsafePointer<UInt8>) -> HeadRefusal? {
+    if isChunked || contentLength != nil || isIdentity, let refusal = checkFraming(bytes) { return refusal }
     if hostField < 0 { return minorVersion == 1 ? .missingHost : nil }
     let host = fields[hostField]
     for index in Int(host.valueStart)..<Int(host.valueStart + host.valueLength) where !Scan.isHostByte(bytes[index]) {
       return .badHost
     }
     return nil
+  }
+}
+
+extension MessageHead {
+  private mutating func checkFraming(_ bytes: UnsafePointer<UInt8>) -> HeadRefusal? {
+    if isChunked && (minorVersion == 0 || isIdentity) { return .conflictingFraming }
+    let name = bytes + method.start
+    if Token.isExactly(name, method.count, "GET") || Token.isExactly(name, method.count, "HEAD") {
+      if isChunked {
+        note(.undefinedTransferEncodingSemantics)
+      } else if let contentLength {
+        note(contentLength == 0 ? .getHeadZeroContentLength : .undefinedContentLengthSemantics)
+      }
+    } else if isIdentity, contentLength == nil, Self.hasContent(name, method.count) {
+      return .lengthRequired
+    }
+    // A length tells the end, but a reader that does not know `identity` may differ.
+    if isIdentity { note(.bothTEAndCLPresent) }
+    if isChunked, contentLength != nil {
+      // The chunks tell the end, and the length goes no further (RFC 9112, section 6.3).
+      note(.bothTEAndCLPresent)
+      contentLength = nil
+      for index in 0..<fieldCount where fields[index].kind == .contentLength { fields[index].kind = .superfluous }
+    }
+    return nil
+  }
+
+  private static func hasContent(_ name: UnsafePointer<UInt8>, _ length: Int) -> Bool {
+    Token.isExactly(name, length, "POST") || Token.isExactly(name, length, "PUT")
+      || Token.isExactly(name, length, "PATCH")
   }
 }
 
@@ -243,8 +292,11 @@ public enum Scan {
   }
 
   /// The first byte that may not stand in a header value (a control character other than tab), or `limit`.
+  /// `highBits` gets bits that are set when a byte before it is not ASCII.
   @inline(__always)
-  static func endOfText(_ bytes: UnsafePointer<UInt8>, _ position: Int, _ limit: Int) -> Int {
+  static func endOfText(
+    _ bytes: UnsafePointer<UInt8>, _ position: Int, _ limit: Int, _ highBits: inout UInt64
+  ) -> Int {
     var index = position
     while true {
       while index + 8 <= limit {
@@ -255,12 +307,18 @@ public enum Scan {
         let found = (low | isDelete) & 0x8080_8080_8080_8080
         if found != 0 {
           // A borrow can only mark bytes above the first real one, so the lowest mark is right.
-          index += found.trailingZeroBitCount >> 3
+          let before = found.trailingZeroBitCount & ~7
+          highBits |= value & 0x8080_8080_8080_8080 & ((1 << UInt64(before)) &- 1)
+          index += before >> 3
           break
         }
+        highBits |= value & 0x8080_8080_8080_8080
         index += 8
       }
-      while index < limit, bytes[index] >= 0x20, bytes[index] != 0x7F, index + 8 > limit { index += 1 }
+      while index < limit, bytes[index] >= 0x20, bytes[index] != 0x7F, index + 8 > limit {
+        highBits |= UInt64(bytes[index] & 0x80)
+        index += 1
+      }
       if index < limit, bytes[index] == 0x09 {
         index += 1
         continue
@@ -280,6 +338,11 @@ public enum Scan {
       value = value * 10 + UInt64(digit)
     }
     return value
+  }
+
+  static func areDigits(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    for index in 0..<count where bytes[index] &- 0x30 > 9 { return false }
+    return true
   }
 
   /// What may stand in a Host value: no white space, no separators that a log or a redirect could trip over.

@@ -6,6 +6,8 @@ public struct HeaderField {
   public enum Kind: UInt8, Sendable {
     case other, host, connection, keepAlive, proxyConnection, te, upgrade, transferEncoding, contentLength, expect
     case xForwardedFor, xForwardedProto, xForwardedPort, xAmznTraceId
+    /// Says again, or against a better one, how long the body is: it goes no further.
+    case superfluous
   }
 
   /// Offset of the name, which is where the line begins.

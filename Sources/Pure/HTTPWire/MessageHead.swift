@@ -16,7 +16,13 @@ public enum HeadLimits {
 public enum HeadRefusal: UInt8, Error, Sendable {
   case badRequestLine, badTarget, badVersion, badStatusLine
   case badFieldName, badFieldValue, bareLineEnd, foldedLine
-  case badContentLength, conflictingFraming, badTransferEncoding
+  case badContentLength, differentContentLengths
+  /// Chunks in HTTP/1.0, or with a length in a response.
+  case conflictingFraming
+  case badTransferEncoding, repeatedTransferEncoding
+  /// A body whose end nothing tells.
+  case lengthRequired
+  case bodyTooLong
   case missingHost, badHost
   case lineTooLong, fieldTooLong, headTooLong, tooManyFields
 
@@ -26,6 +32,9 @@ public enum HeadRefusal: UInt8, Error, Sendable {
     case .lineTooLong: 414
     case .fieldTooLong, .headTooLong, .tooManyFields: 431
     case .badVersion: 505
+    case .badTransferEncoding: 501
+    case .lengthRequired: 411
+    case .bodyTooLong: 413
     default: 400
     }
   }
@@ -99,6 +108,10 @@ public struct MessageHead: ~Copyable {
   /// Connection names header lines that go no further.
   public internal(set) var nominatesFields = false
   public internal(set) var hasUnusualNames = false
+  /// Requests: `Transfer-Encoding: identity`, which is no encoding.
+  public internal(set) var isIdentity = false
+  /// Requests: what is wrong with it though it can be passed on; the worst of it.
+  public internal(set) var anomaly: DesyncReason?
 
   public init() {
     fields = .allocate(capacity: HeadLimits.fieldCountMax)
@@ -125,6 +138,8 @@ public struct MessageHead: ~Copyable {
     connectionUpgrade = false
     nominatesFields = false
     hasUnusualNames = false
+    isIdentity = false
+    anomaly = nil
   }
 
   /// Whether the sender lets the connection go on after this message.

@@ -23,6 +23,7 @@ public final class ELBv2Service: AWSService {
 
   public static let collections: [any Record.Type] = [
     LoadBalancerRecord.self, ListenerRecord.self, RuleRecord.self, TargetGroupRecord.self, TrustStoreRecord.self,
+    CookieKeyRecord.self,
   ]
 
   /// - Parameter gate: shared with the other services that the Gate serves; ELBv2's part is "elbv2".
@@ -44,7 +45,8 @@ public final class ELBv2Service: AWSService {
     self.ports = ports
     self.bindWait = bindWait
     reconciler = GateReconciler(
-      store: environment.store, gate: gate, certificates: certificates, ports: ports, logger: environment.logger)
+      environment, gate: gate, certificates: certificates, ports: ports,
+      logDirectory: Self.logDirectory(environment))
   }
 
   public var apis: [ServiceAPI] { [ServiceAPI(ELBv2.model, actionPrefix: "elasticloadbalancing", table)] }
@@ -150,7 +152,7 @@ public final class ELBv2Service: AWSService {
 
   /// Keeps the Gate at what the store says, and tells CloudWatch and S3 what it did.
   public func run() async throws {
-    let shipper = LogShipper(self, directory: logDirectory)
+    let shipper = LogShipper(self, directory: Self.logDirectory(environment))
     let metrics = MetricsCollector(self, gate: gate, shipper: shipper)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await self.reconciler.run() }
@@ -162,5 +164,5 @@ public final class ELBv2Service: AWSService {
   }
 
   /// Where the Gate writes the segments of logs.
-  var logDirectory: String { "\(environment.directory)/elb-logs" }
+  private static func logDirectory(_ environment: ServiceEnvironment) -> String { "\(environment.directory)/elb-logs" }
 }

@@ -223,9 +223,9 @@ struct ShieldTests {
   @Test("when descriptors run short the heaviest source's idle connections are closed first")
   func makesRoom() throws {
     let control = try Mailbox<ControlMessage>()
-    let loop = try EventLoop(index: 0, control: control, mailbox: try Mailbox<LoopMessage>())
+    let loop = try EventLoop(index: 0, control: control, mailbox: try Mailbox<LoopMessage>(), logs: try LogWriter())
     let description = GateSnapshot.LoadBalancer(id: "lb", address: "127.0.0.1", listeners: [])
-    let balancer = LoadBalancerRuntime(description)
+    let balancer = LoadBalancerRuntime(description, turn: 0)
     let rules = CompiledRules(
       GateSnapshot.Listener(id: "l", port: 0, defaultAction: .fixedResponse(.init(statusCode: 200))),
       { _ in .fixedResponse(.init(statusCode: 200)) })

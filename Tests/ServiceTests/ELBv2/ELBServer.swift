@@ -85,15 +85,20 @@ enum ELBHTTP {
 
   /// GET over a connection of its own.
   /// - Parameter authority: `127.20.0.1` or `127.0.0.1:8080`.
-  static func get(_ authority: String, _ path: String = "/", host: String = "shop.test") async throws -> Answer {
+  /// - Parameter headers: whole lines, each with its end.
+  static func get(
+    _ authority: String, _ path: String = "/", host: String = "shop.test", headers: String = ""
+  ) async throws -> Answer {
     try await withCheckedThrowingContinuation { continuation in
       Thread.detachNewThread {
-        continuation.resume(with: Result { try blockingGet(authority, path, host) })
+        continuation.resume(with: Result { try blockingGet(authority, path, host, headers) })
       }
     }
   }
 
-  private static func blockingGet(_ authority: String, _ path: String, _ host: String) throws -> Answer {
+  private static func blockingGet(
+    _ authority: String, _ path: String, _ host: String, _ more: String
+  ) throws -> Answer {
     let parts = authority.split(separator: ":")
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
@@ -109,7 +114,7 @@ enum ELBHTTP {
       }
     }
     guard result == 0 else { throw ELBTestFailure("connect to \(authority): \(String(cString: strerror(errno)))") }
-    guard write(descriptor, "GET \(path) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n") else {
+    guard write(descriptor, "GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\(more)Connection: close\r\n\r\n") else {
       throw ELBTestFailure("write")
     }
     var buffer: [UInt8] = []

@@ -7,6 +7,7 @@ import Compression
 import ELBv2Model
 import Foundation
 import GateProtocol
+import S3Model
 import ServiceKit
 import Testing
 
@@ -80,5 +81,52 @@ struct ELBv2MetricsTests {
     }
     let size = try Gzip.compressed(Array(lines.utf8)).count
     #expect(size < lines.utf8.count / 4)
+  }
+
+  @Test("logs are turned on only with the bucket's leave, and segments land under AWS's keys")
+  func logs() async throws {
+    try await ELBv2Fixture.alone { elb in
+      let balancer = try await elb.loadBalancer("shop")
+      _ = try await elb.run(S3.createBucket) { $0.bucket = "logs" }
+      func turnOn() async throws -> String {
+        try await elb.failure(ELBv2.modifyLoadBalancerAttributes) {
+          $0.loadBalancerArn = balancer
+          $0.attributes = [("enabled", "true"), ("bucket", "logs"), ("prefix", "web")].map { key, value in
+            .make {
+              $0.key = "access_logs.s3.\(key)"
+              $0.value = value
+            }
+          }
+        }
+      }
+      #expect(
+        try await turnOn()
+          == "InvalidConfigurationRequest: Access Denied for bucket: logs. Please check S3bucket permission")
+      _ = try await elb.run(S3.putBucketPolicy) {
+        $0.bucket = "logs"
+        $0.policy = """
+          {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject",
+          "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+          "Resource": "arn:aws:s3:::logs/web/AWSLogs/000000000000/*"}]}
+          """
+      }
+      #expect(try await turnOn() == "")
+      let shipper = LogShipper(elb.service, directory: "\(elb.harness.directory)/segments")
+      let folder = "\(elb.harness.directory)/segments/\(LogKind.access.folder(balancer))"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try Data("a line\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/1795420800-1-1.log"))
+      try Data("half\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/1795421100-1-2.part"))
+      let orphan = "\(elb.harness.directory)/segments/app.gone.0123456789abcdef"
+      try FileManager.default.createDirectory(atPath: "\(orphan)/access_logs", withIntermediateDirectories: true)
+      try await shipper.ship()
+      #expect(!FileManager.default.fileExists(atPath: orphan))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["1795421100-1-2.part"])
+      let keys = try await elb.run(S3.listObjectsV2) { $0.bucket = "logs" }.contents?.compactMap(\.key) ?? []
+      #expect(keys.contains("web/AWSLogs/000000000000/ELBAccessLogTestFile"))
+      let name = balancer.split(separator: "/").suffix(3).joined(separator: ".")
+      let prefix = "web/AWSLogs/000000000000/elasticloadbalancing/us-east-1/2026/11/23/"
+      let file = prefix + "000000000000_elasticloadbalancing_us-east-1_\(name)_20261123T0800Z_127."
+      #expect(keys.contains { $0.hasPrefix(file) && $0.hasSuffix(".log.gz") }, "\(keys)")
+    }
   }
 }

@@ -45,7 +45,7 @@ final class HTTP2ClientConnection: ClientConnection {
   }
 
   override func onClose() {
-    balancer.statistics.activeConnections -= 1
+    node.statistics.activeConnections -= 1
     session?.onClose()
   }
 }

@@ -23,8 +23,17 @@ final class HTTP2Exchange: Exchange {
 
   init(loop: EventLoop, listener: ListenerRuntime, source: UInt32, stream: HTTP2Stream) {
     self.stream = stream
-    super.init(loop: loop, listener: listener, source: source)
+    super.init(loop: loop, listener: listener, source: source, node: listener.loadBalancer.nodes[0])
   }
+
+  override var facts: ConnectionFacts {
+    var facts = session?.client.facts() ?? ConnectionFacts()
+    // As the access log names them; without TLS they are not Application Load Balancer's.
+    if listener.isSecure { facts.type = isGRPC ? "grpcs" : "h2" }
+    return facts
+  }
+  override var sourcePort: UInt16 { session?.client.port ?? 0 }
+  override var protocolName: StaticString { "HTTP/2.0" }
 
   // MARK: - The request
 
@@ -33,8 +42,9 @@ final class HTTP2Exchange: Exchange {
     self.listener = listener
     self.source = source
     self.hasBody = hasBody
+    node = session.client.node
     tls = session.connection.tls
-    request = Request()
+    reset()
     noteProtocol()
     isFinished = false
     isGRPC = false
@@ -44,7 +54,6 @@ final class HTTP2Exchange: Exchange {
   /// Begins the request whose head, made from its header block, is given.
   func begin(_ bytes: UnsafePointer<UInt8>, _ length: Int, isGRPC: Bool) {
     self.isGRPC = isGRPC
-    balancer.statistics.requestBytes += UInt64(length)
     switch loop.requestHead.parseRequest(bytes, length) {
     case .complete:
       let method = loop.requestHead.method
@@ -52,8 +61,7 @@ final class HTTP2Exchange: Exchange {
       promised = hasBody ? loop.requestHead.contentLength : nil
       if !hasBody, loop.requestHead.contentLength ?? 0 > 0 { return refuse() }
       _ = begin(bytes, length, length)
-    case .refused(let refusal) where refusal.status != 400:
-      answer(LocalAnswer(status: refusal.status), closing: true)
+    case .refused(let refusal) where refusal.status != 400: refuse(refusal, received: length)
     case .refused, .incomplete: refuse()
     }
   }
@@ -77,7 +85,7 @@ final class HTTP2Exchange: Exchange {
       promised = left - UInt64(count)
     }
     if count == 0 && !isEnd { return }
-    balancer.statistics.requestBytes += UInt64(count)
+    countReceived(count)
     if let upstream, upstream.takesBody, inbox.isEmpty {
       if isEnd { request.body = BodyReader(.none) }
       forward(upstream, bytes, count, isEnd: isEnd)
@@ -161,12 +169,17 @@ final class HTTP2Exchange: Exchange {
     let tools = loop.http2
     tools.block.clear()
     tools.block.advanceEnd(tools.encoder.writeStatus(loop.responseHead.status, tools.block.reserve(8)))
-    tools.appendFields(loop.responseHead, bytes)
+    let changes = listener.answerHeaders
+    tools.appendFields(loop.responseHead, bytes) { changes.replaces($0, $1) }
+    guard !changes.isEmpty || sticky != nil else { return }
+    loop.scratch.clear()
+    appendAnswerLines(bytes, to: &loop.scratch)
+    tools.append(lines: UnsafeBufferPointer(start: loop.scratch.first, count: loop.scratch.count))
   }
 
   private func sendBlock(endStream: Bool) {
     let tools = loop.http2
-    balancer.statistics.responseBytes += UInt64(tools.block.count)
+    countSent(tools.block.count)
     session?.sendHeaders(stream, tools.block.first, tools.block.count, endStream: endStream)
   }
 
@@ -176,7 +189,7 @@ final class HTTP2Exchange: Exchange {
   }
 
   override func sendBody(_ bytes: UnsafePointer<UInt8>, _ count: Int, isEnd: Bool) -> Bool {
-    balancer.statistics.responseBytes += UInt64(count)
+    countSent(count)
     session?.sendData(stream, bytes, count, endStream: isEnd)
     return true
   }
@@ -192,6 +205,7 @@ final class HTTP2Exchange: Exchange {
 
   override func finish() {
     group = nil
+    endRecord()
     outgoing.release(keeping: 4 << 10)
     isFinished = true
     session?.endData(stream)
@@ -212,6 +226,7 @@ final class HTTP2Exchange: Exchange {
   /// The stream is closed.
   func close() {
     abandonUpstream()
+    endRecord()
     group = nil
     isFinished = true
     session?.creditConnection(inbox.count)
@@ -225,12 +240,13 @@ final class HTTP2Exchange: Exchange {
   // MARK: - Answers of the load balancer's own
 
   override func answer(_ local: LocalAnswer, closing: Bool) {
-    balancer.statistics.elb.count(local.status)
+    node.statistics.elb.count(local.status)
+    request.status = local.status
     request.hasAnswered = true
     let tools = loop.http2
     tools.block.clear()
     tools.block.advanceEnd(tools.encoder.writeStatus(local.status, tools.block.reserve(8)))
-    tools.append("server", Array("awselb/2.0".utf8))
+    if listener.answerHeaders.sendsServer { tools.append("server", Array("awselb/2.0".utf8)) }
     tools.append("date", loop.dateLine())
     if local.hasBody {
       if !local.body.isEmpty || local.contentType != "text/html" {
@@ -239,6 +255,8 @@ final class HTTP2Exchange: Exchange {
       tools.append("content-length", Array("\(local.body.count)".utf8))
     }
     if let location = local.location { tools.append("location", Array(location.utf8)) }
+    listener.answerHeaders.lines.withUnsafeBufferPointer { tools.append(lines: $0) }
+    for (name, value) in local.headers { tools.append(line: Array(name.utf8), Array(value.utf8)) }
     let body = local.hasBody && !request.isHEAD ? local.body : []
     sendBlock(endStream: body.isEmpty)
     body.withUnsafeBufferPointer { bytes in
@@ -250,13 +268,19 @@ final class HTTP2Exchange: Exchange {
 
 extension HTTP2Tools {
   /// Appends the fields of a head in lower case, but for those that belong to one connection.
-  func appendFields(_ head: borrowing MessageHead, _ bytes: UnsafePointer<UInt8>) {
+  /// - Parameter isReplaced: tells of a name whether the listener has another value for it.
+  func appendFields(
+    _ head: borrowing MessageHead, _ bytes: UnsafePointer<UInt8>,
+    except isReplaced: (UnsafePointer<UInt8>, Int) -> Bool = { _, _ in false }
+  ) {
     let fields = head.fields
     for index in 0..<head.fieldCount {
       let field = fields[index]
       switch field.kind {
       case .connection, .keepAlive, .proxyConnection, .upgrade, .transferEncoding, .te, .host: continue
-      case .other: if head.nominatesFields && head.nominates(field, in: bytes) { continue }
+      case .other:
+        if head.nominatesFields && head.nominates(field, in: bytes) { continue }
+        if isReplaced(bytes + Int(field.start), Int(field.nameLength)) { continue }
       default: break
       }
       let nameLength = Int(field.nameLength)
@@ -264,6 +288,25 @@ extension HTTP2Tools {
       let room = block.reserve(HPACKEncoder.roomNeeded(nameLength, valueLength))
       block.advanceEnd(
         encoder.write(bytes + Int(field.start), nameLength, bytes + Int(field.valueStart), valueLength, room))
+    }
+  }
+
+  /// Appends the lines of an HTTP/1.1 head, each with its end.
+  func append(lines: UnsafeBufferPointer<UInt8>) {
+    for line in lines.split(separator: 0x0A) {
+      guard let colon = line.firstIndex(of: 0x3A) else { continue }
+      let value = line[line.index(after: colon)...].drop { $0 == 0x20 }.filter { $0 != 0x0D }
+      append(line: Array(line[..<colon]), value)
+    }
+  }
+
+  func append(line name: [UInt8], _ value: [UInt8]) {
+    let room = block.reserve(HPACKEncoder.roomNeeded(name.count, value.count))
+    name.withUnsafeBufferPointer { name in
+      value.withUnsafeBufferPointer { value in
+        guard let start = name.baseAddress else { return }
+        block.advanceEnd(encoder.write(start, name.count, value.baseAddress ?? start, value.count, room))
+      }
     }
   }
 

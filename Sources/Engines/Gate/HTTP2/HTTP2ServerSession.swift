@@ -10,7 +10,7 @@ final class HTTP2ServerSession: HTTP2Session {
   private static let discardMax = 16 << 20
 
   // The connection owns its session.
-  private unowned(unsafe) let client: HTTP2ClientConnection
+  unowned(unsafe) let client: HTTP2ClientConnection
   private var recentResets: ContiguousArray<UInt32> = []
   private var nextReset = 0
   /// The client was told that no more requests are taken: first only told, then also held to it.
@@ -63,7 +63,7 @@ final class HTTP2ServerSession: HTTP2Session {
     if streams.count == 1 { client.touch() }
     guard let exchange = stream.exchange else { return }
     exchange.open(self, listener: client.listener, source: client.source, hasBody: !endStream)
-    balancer.statistics.requests += 1
+    client.node.statistics.requests += 1
     if !client.admitsRequest() {
       // A request beyond its source's limit: answered as a web ACL's rate rule does.
       if balancer.sources.isHeld(client.slot, now: loop.now) { return fail(.enhanceYourCalm) }
@@ -111,7 +111,7 @@ final class HTTP2ServerSession: HTTP2Session {
   /// The client no longer wants the answer: its target is free.
   override func onReset(_ stream: HTTP2Stream, _ code: UInt32) {
     let isAbort = !(stream.exchange?.isFinished ?? true)
-    if isAbort { balancer.statistics.clientAborts += 1 }
+    if isAbort { client.node.statistics.clientAborts += 1 }
     let isAllowed = !isAbort || limits.allowsReset()
     if !isAbort { limits.noteCompleted() }
     close(stream)
@@ -192,7 +192,7 @@ final class HTTP2ServerSession: HTTP2Session {
 
   override func onFailing(_ code: HTTP2.ErrorCode) {
     guard code == .enhanceYourCalm else { return }
-    balancer.statistics.http2Abuses += 1
+    client.node.statistics.http2Abuses += 1
     balancer.sources.penalise(client.slot, limits.hasReset ? .rapidReset : .controlFlood, now: loop.now)
   }
 

@@ -48,6 +48,7 @@ final class HTTP2TargetSession: HTTP2Session {
     add(stream)
     guard let link = stream.link else { return }
     link.attach(exchange, self)
+    exchange.record?.noteSent(to: runtime, at: loop.now)
     runtime.statistics.activeRequests += 1
     runtime.group.statistics.activeRequests += 1
     let isWhole = exchange.request.body.isDone

@@ -16,7 +16,7 @@ extension EventLoop {
       for listener in description.listeners {
         for (socket, isDatagram) in [(streams[listener.id], false), (datagrams[listener.id], true)] {
           guard let socket else { continue }
-          let groups = weightedGroups(listener.targetGroups)
+          let groups = flowGroups(listener.targetGroups)
           var runtime = NetworkListenerRuntime(
             id: listener.id, socket: socket, balancer: balancer, isDatagram: isDatagram, groups: groups,
             idleTimeout: 0)

@@ -39,14 +39,14 @@ final class NetworkListenerRuntime {
   let port: UInt16
   let isDatagram: Bool
   var tls: TLSServerContext?
-  var groups: WeightedGroups
+  var groups: FlowGroups
   /// Microseconds.
   var idleTimeout: UInt64
   /// The flows of a UDP socket.
   var flows: [FlowSource: DatagramFlow] = [:]
 
   init(
-    id: String, socket: BoundSocket, balancer: NetworkRuntime, isDatagram: Bool, groups: WeightedGroups,
+    id: String, socket: BoundSocket, balancer: NetworkRuntime, isDatagram: Bool, groups: FlowGroups,
     idleTimeout: UInt64
   ) {
     self.id = id
@@ -57,6 +57,28 @@ final class NetworkListenerRuntime {
     self.isDatagram = isDatagram
     self.groups = groups
     self.idleTimeout = idleTimeout
+  }
+}
+
+/// The target groups of a network load balancer's listener.
+final class FlowGroups {
+  private let groups: [(group: TargetGroupRuntime, weight: Int)]
+  private let total: Int
+
+  init(_ groups: [(group: TargetGroupRuntime, weight: Int)]) {
+    self.groups = groups
+    total = groups.reduce(0) { $0 + $1.weight }
+  }
+
+  /// The group for one flow.
+  func choose(_ random: inout Random) -> TargetGroupRuntime? {
+    guard groups.count > 1, total > 0 else { return groups.first?.group }
+    var pick = Int(random.next() % UInt64(total))
+    for (group, weight) in groups {
+      if pick < weight { return group }
+      pick -= weight
+    }
+    return nil
   }
 }
 

@@ -45,11 +45,13 @@ final class TLSHandshakeConnection: Connection {
   private func fail() {
     if isClosed { return }
     acceptor.countTLSError()
+    (acceptor as? ListenerRuntime)?.logFailure(loop, source, tls)
     TLSFailure.forget()
     close()
   }
 
   private func handOver(_ tls: TLSSession) {
+    tls.handshakeTime = loop.now &- began
     if case .off = tls.server?.mutual ?? .off {} else { tls.identityLines = MutualTLS.lines(tls) }
     let client = acceptor.makeClient(loop: loop, descriptor: descriptor, source: source, slot: slot, tls: tls)
     loop.replace(self, by: client)
@@ -57,20 +59,25 @@ final class TLSHandshakeConnection: Connection {
 }
 
 extension ListenerRuntime: TLSAcceptor {
-  func countTLSError() { loadBalancer.statistics.clientTLSErrors += 1 }
+  func countTLSError() { loadBalancer.nextNode().statistics.clientTLSErrors += 1 }
 
   /// The connection of the protocol that was agreed on (ALPN).
   func makeClient(
     loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession
   ) -> Connection {
     if tls.isHTTP2 {
-      return HTTP2ClientConnection(
+      let client = HTTP2ClientConnection(
         loop: loop, descriptor: descriptor, listener: self, address: source.address, slot: slot, tls: tls)
+      client.port = source.port
+      client.log(tls)
+      return client
     }
     let client = HTTP1Connection(
       loop: loop, descriptor: descriptor, listener: self, address: source.address, slot: slot)
+    client.port = source.port
     client.tls = tls
     client.exchange.tls = tls
+    client.log(tls)
     return client
   }
 }

@@ -16,6 +16,8 @@ final class TLSSession {
   var hasEnded = false
   var hasFailed = false
   var hasSentClose = false
+  /// How long the handshake took, in microseconds.
+  var handshakeTime: UInt64 = 0
   /// OpenSSL holds plain bytes that did not fit.
   var hasMore = false
   /// Bytes from the socket that came behind the handshake and are not decrypted yet.

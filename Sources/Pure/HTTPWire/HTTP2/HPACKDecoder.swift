@@ -181,6 +181,7 @@ public struct HPACKDecoder: ~Copyable {
     let first = value[0]
     let last = value[length - 1]
     if first == 0x20 || first == 0x09 || last == 0x20 || last == 0x09 { return false }
-    return Scan.endOfText(value, 0, length) == length
+    var highBits: UInt64 = 0
+    return Scan.endOfText(value, 0, length, &highBits) == length
   }
 }

@@ -26,9 +26,11 @@ enum LogKind: String, Sendable, CaseIterable {
   }
 
   /// The folder of a load balancer's segments below the service's own.
-  func folder(_ arn: String) -> String {
-    let name = Names.fullName(loadBalancer: arn).split(separator: "/").joined(separator: ".")
-    return "\(name)/\(rawValue)"
+  func folder(_ arn: String) -> String { "\(Self.folder(arn))/\(rawValue)" }
+
+  /// The folder of all logs of a load balancer.
+  static func folder(_ arn: String) -> String {
+    Names.fullName(loadBalancer: arn).split(separator: "/").joined(separator: ".")
   }
 
   /// `AWSLogs/ACCOUNT`, behind the prefix that was chosen.

@@ -22,7 +22,11 @@ actor LogShipper {
 
   /// Ships what is complete. What cannot be stored stays, and is tried again the next time.
   func ship() async throws {
+    // In this order: a load balancer is recorded before it has a folder.
+    let folders = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     let balancers = try await service.store.read { try $0.list(LoadBalancerRecord.self) }
+    let known = Set(balancers.map { LogKind.folder($0.1.arn) })
+    for folder in folders where !known.contains(folder) { try removeOrphan("\(directory)/\(folder)") }
     for (scope, balancer) in balancers {
       for kind in LogKind.allCases {
         let folder = "\(directory)/\(kind.folder(balancer.arn))"
@@ -36,6 +40,12 @@ actor LogShipper {
         }
       }
     }
+  }
+
+  /// Removes the logs of a load balancer that is gone, and with it where they were to go; not while the Gate writes them.
+  private func removeOrphan(_ folder: String) throws {
+    let files = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+    if !files.contains(where: { $0.hasSuffix(".part") }) { try FileManager.default.removeItem(atPath: folder) }
   }
 
   private func segments(_ folder: String) -> [String] {

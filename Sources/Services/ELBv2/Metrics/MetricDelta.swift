@@ -30,6 +30,20 @@ struct MetricDelta: Sendable, Equatable {
     delta.add("NewConnectionCount", now.newConnections, old.newConnections)
     delta.add("ProcessedBytes", now.processedBytes, old.processedBytes)
     delta.add("ClientTLSNegotiationErrorCount", now.clientTLSErrors, old.clientTLSErrors)
+    delta.add("RejectedConnectionCount", now.rejectedConnections, old.rejectedConnections)
+    delta.add("RuleEvaluations", now.ruleEvaluations, old.ruleEvaluations)
+    delta.add("HTTP_Redirect_Count", now.redirects, old.redirects)
+    delta.add("HTTP_Redirect_Url_Limit_Exceeded_Count", now.redirectsTooLong, old.redirectsTooLong)
+    delta.add("HTTP_Fixed_Response_Count", now.fixedResponses, old.fixedResponses)
+    delta.add(
+      "DesyncMitigationMode_NonCompliant_Request_Count", now.nonCompliantRequests, old.nonCompliantRequests)
+    delta.add("DroppedInvalidHeaderRequestCount", now.droppedInvalidHeaders, old.droppedInvalidHeaders)
+    delta.add("ForwardedInvalidHeaderRequestCount", now.forwardedInvalidHeaders, old.forwardedInvalidHeaders)
+    delta.add("JwtValidationSuccessCount", now.tokensAccepted, old.tokensAccepted)
+    delta.add("JwtValidationFailureCount", now.tokensRefused, old.tokensRefused)
+    delta.add("ELBAuthSuccess", now.signInsSucceeded, old.signInsSucceeded)
+    delta.add("ELBAuthFailure", now.signInsRefused, old.signInsRefused)
+    delta.add("ELBAuthError", now.signInsFailed, old.signInsFailed)
     delta.addCodes("HTTPCode_ELB", now.elb, old.elb)
     delta.addCodes("HTTPCode_Target", now.target, old.target)
     return delta
@@ -65,7 +79,14 @@ struct MetricDelta: Sendable, Equatable {
 
   private mutating func addCodes(_ prefix: String, _ now: GateStatistics.Codes, _ old: GateStatistics.Codes) {
     // A load balancer's own answers below 300 are fixed responses and count as no error.
-    if prefix != "HTTPCode_ELB" { add("\(prefix)_2XX_Count", now.code2xx, old.code2xx) }
+    if prefix == "HTTPCode_ELB" {
+      add("\(prefix)_500_Count", now.code500, old.code500)
+      add("\(prefix)_502_Count", now.code502, old.code502)
+      add("\(prefix)_503_Count", now.code503, old.code503)
+      add("\(prefix)_504_Count", now.code504, old.code504)
+    } else {
+      add("\(prefix)_2XX_Count", now.code2xx, old.code2xx)
+    }
     add("\(prefix)_3XX_Count", now.code3xx, old.code3xx)
     add("\(prefix)_4XX_Count", now.code4xx, old.code4xx)
     add("\(prefix)_5XX_Count", now.code5xx, old.code5xx)

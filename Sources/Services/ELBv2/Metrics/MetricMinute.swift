@@ -8,6 +8,8 @@ import GateProtocol
 /// Collects the Gate's statistics of one minute.
 struct MetricMinute: Sendable {
   var loadBalancers: [String: MetricDelta] = [:]
+  /// The same by load balancer and zone.
+  var nodes: [String: [String: MetricDelta]] = [:]
   var targetGroups: [String: MetricDelta] = [:]
   /// The most connections that were open at once, by load balancer.
   var activeConnections: [String: Int] = [:]
@@ -19,8 +21,18 @@ struct MetricMinute: Sendable {
     for balancer in now.loadBalancers {
       // The first statistics of a worker that was there before this control plane tell nothing of this minute.
       if before == nil { continue }
-      loadBalancers[balancer.id, default: MetricDelta()].merge(.of(balancer, before: balancers[balancer.id]))
+      let earlier = balancers[balancer.id]
+      var delta = MetricDelta.of(balancer, before: earlier)
+      let seconds = now.time - (old?.time ?? now.time)
+      delta.capacityUnits =
+        earlier.map { balancer.consumedCapacityUnits(since: $0, seconds: seconds) * seconds / 60 } ?? 0
+      loadBalancers[balancer.id, default: MetricDelta()].merge(delta)
       activeConnections[balancer.id] = max(activeConnections[balancer.id] ?? 0, balancer.activeConnections)
+    }
+    let zones = Dictionary((old?.nodes ?? []).map { ("\($0.id) \($0.zone ?? "")", $0) }, uniquingKeysWith: { $1 })
+    for node in now.nodes where before != nil {
+      let zone = node.zone ?? ""
+      nodes[node.id, default: [:]][zone, default: MetricDelta()].merge(.of(node, before: zones["\(node.id) \(zone)"]))
     }
     let networks = Dictionary((old?.networkLoadBalancers ?? []).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
     for balancer in now.networkLoadBalancers where before != nil {
@@ -88,6 +100,12 @@ extension MetricMinute {
       points.append(.init(name: name, dimensions: dimensions, unit: "Count", value: Double(active)))
     }
     guard kind == .application else { return points + hosts(balancer, layout) }
+    if let units = loadBalancers[balancer]?.capacityUnits, units > 0 {
+      points.append(.init(name: "ConsumedLCUs", dimensions: dimensions, unit: "Count", value: units))
+    }
+    for (zone, delta) in (nodes[balancer] ?? [:]).sorted(by: { $0.key < $1.key }) {
+      points += counts(delta.counts, dimensions.merging(["AvailabilityZone": zone]) { $1 })
+    }
     var all = MetricDelta()
     for group in groups(of: balancer, layout) {
       guard let delta = targetGroups[group] else { continue }

@@ -13,8 +13,6 @@ extension ELBv2Service {
     }
     let conditions = try ConditionRules.read(input.conditions)
     let transforms = try TransformRules.read(input.transforms ?? [])
-    try GateAbilities.check(conditions)
-    try GateAbilities.check(transforms)
     let tags = try Tags.read(input.tags, call)
     let id = call.ids.hex(16)
     let sealer = store.sealer
@@ -53,8 +51,6 @@ extension ELBv2Service {
   func modifyRule(_ input: ELBv2.ModifyRuleInput, _ call: CallContext) async throws -> ELBv2.ModifyRuleOutput {
     let conditions = try input.conditions.flatMap { $0.isEmpty ? nil : try ConditionRules.read($0) }
     let transforms = try input.transforms.flatMap { $0.isEmpty ? nil : try TransformRules.read($0) }
-    try GateAbilities.check(conditions ?? [])
-    try GateAbilities.check(transforms ?? [])
     guard transforms == nil || input.resetTransforms != true else {
       throw ELBv2Error.validation("Transforms cannot be specified together with ResetTransforms")
     }

@@ -14,6 +14,8 @@ actor GateReconciler {
   private let certificates: [any CertificateVault]
   private let ports: PortPlan
   private let logger: Logger
+  private let ids: any IdentifierSource
+  private let logDirectory: String
   private var requested = 0
   private var running: (upTo: Int, task: Task<GateStatus?, any Error>)?
   /// What was heard last, for when the Gate is away.
@@ -29,13 +31,16 @@ actor GateReconciler {
   static let partName = "elbv2"
 
   init(
-    store: Store, gate: GateController, certificates: [any CertificateVault], ports: PortPlan, logger: Logger
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault], ports: PortPlan,
+    logDirectory: String
   ) {
-    self.store = store
+    store = environment.store
+    ids = environment.ids
+    logger = environment.logger
+    self.logDirectory = logDirectory
     self.gate = gate
     self.certificates = certificates
     self.ports = ports
-    self.logger = logger
   }
 
   // MARK: - Applying
@@ -83,12 +88,45 @@ actor GateReconciler {
         trustStores: try snapshot.list(TrustStoreRecord.self).map(\.1))
     }
     desired.certificates = try await keyed(Set(desired.listeners.flatMap { $0.certificates ?? [] }))
+    desired.clientSecrets = try clientSecrets(desired)
+    desired.cookieKey = try await cookieKey()
+    desired.logDirectory = logDirectory
+    for folder in desired.logFolders {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
     guard let status = try await gate.set(desired.gatePart(ports), for: Self.partName) else { return nil }
     try await note(status, desired)
     if desired.targetGroups.contains(where: { $0.targets.contains { $0.drainingSince != nil } }) {
       try await removeDrained(desired)
     }
     return status
+  }
+
+  private func clientSecrets(_ desired: DesiredState) throws -> [SealedBytes: String] {
+    var secrets: [SealedBytes: String] = [:]
+    let checks = desired.listeners.flatMap { $0.defaultChecks ?? [] } + desired.rules.flatMap { $0.checks ?? [] }
+    for case .oidc(let oidc) in checks where secrets[oidc.clientSecret] == nil {
+      let bytes = try oidc.clientSecret.open(store.sealer, context: OIDCRecord.secretContext(oidc.clientID))
+      secrets[oidc.clientSecret] = String(decoding: bytes, as: UTF8.self)
+    }
+    return secrets
+  }
+
+  /// The key that seals cookies: made once, so that clients stay where they are whatever starts again.
+  private func cookieKey() async throws -> [UInt8] {
+    let scope = Scope(account: "", region: "")
+    let context = "elbv2.cookie-key"
+    if let found = try await store.get(CookieKeyRecord.self, scope, CookieKeyRecord.id) {
+      return try found.key.open(store.sealer, context: context)
+    }
+    let fresh = CookieKeyRecord(key: try SealedBytes(ids.randomBytes(32), sealer: store.sealer, context: context))
+    let kept = try await store.write { tx in
+      if let found = try tx.get(CookieKeyRecord.self, scope, CookieKeyRecord.id) { return found }
+      try tx.put(fresh, scope)
+      return fresh
+    }
+    return try kept.key.open(store.sealer, context: context)
   }
 
   /// The certificates with their keys; one that is gone is left out, and said.

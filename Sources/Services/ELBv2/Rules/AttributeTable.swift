@@ -11,6 +11,10 @@ struct AttributeRule: Sendable {
     /// A number in the range, or `off`.
     case numberOrOff(ClosedRange<Int>)
     case text
+    /// A header's name, or nothing.
+    case headerName
+    /// What can stand behind a header's name, or nothing.
+    case headerValue
   }
   var key: String
   var standard: String
@@ -71,9 +75,30 @@ struct AttributeTable: Sendable {
       }
     case .choice(let values): if !values.contains(value) { throw refuse("one of '\(values.joined(separator: ", "))'") }
     case .text: break
+    case .headerName: if !isHeaderName(value) { throw refuse("the name of a header that says nothing of the message") }
+    case .headerValue:
+      guard value.utf8.count <= 1024, value.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+        throw refuse("at most 1024 printable characters")
+      }
     }
     if let built = rule.built, !built.contains(value) {
       throw AWSError.notImplemented("the \(noun.lowercased()) attribute \(rule.key)=\(value)")
     }
+  }
+
+  /// The names that say where a message ends or goes belong to the load balancer.
+  private static let ownNames: Set<String> = [
+    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+  ]
+
+  private func isHeaderName(_ text: String) -> Bool {
+    let isWord = text.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+      default: false
+      }
+    }
+    return isWord && text.utf8.count <= 40 && !Self.ownNames.contains(text.lowercased())
   }
 }

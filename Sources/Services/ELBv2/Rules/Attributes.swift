@@ -20,8 +20,8 @@ extension AttributeTable {
   ) -> AttributeRule {
     AttributeRule(key: key, standard: standard, kind: .numberOrOff(range), built: built)
   }
-  private static func log(_ name: String) -> [AttributeRule] {
-    [flag("\(name).s3.enabled", built: ["false"]), text("\(name).s3.bucket"), text("\(name).s3.prefix")]
+  private static func log(_ name: String, built: Set<String>? = nil) -> [AttributeRule] {
+    [flag("\(name).s3.enabled", built: built), text("\(name).s3.bucket"), text("\(name).s3.prefix")]
   }
 
   // MARK: - Load balancers
@@ -32,19 +32,18 @@ extension AttributeTable {
 
   private static let applicationLoadBalancer = AttributeTable(
     noun: "Load balancer",
-    rules: log("access_logs") + log("connection_logs") + log("health_check_logs") + [
+    rules: log("access_logs") + log("connection_logs") + log("health_check_logs", built: ["false"]) + [
       number("client_keep_alive.seconds", 3600, 60...604_800),
       flag("deletion_protection.enabled"),
       number("idle_timeout.timeout_seconds", 60, 1...4000),
       flag("ipv6.deny_all_igw_traffic"),
       // It is always on: an application load balancer turns it off target group by target group.
       choice("load_balancing.cross_zone.enabled", ["true"]),
-      choice(
-        "routing.http.desync_mitigation_mode", ["defensive", "monitor", "strictest"], built: ["defensive", "monitor"]),
+      choice("routing.http.desync_mitigation_mode", ["defensive", "monitor", "strictest"]),
       flag("routing.http.drop_invalid_header_fields.enabled"),
       flag("routing.http.preserve_host_header.enabled"),
       flag("routing.http.x_amzn_tls_version_and_cipher_suite.enabled"),
-      flag("routing.http.xff_client_port.enabled", built: ["false"]),
+      flag("routing.http.xff_client_port.enabled"),
       choice("routing.http.xff_header_processing.mode", ["append", "preserve", "remove"]),
       flag("routing.http2.enabled", true),
       flag("waf.fail_open.enabled"),
@@ -53,7 +52,7 @@ extension AttributeTable {
 
   private static let networkLoadBalancer = AttributeTable(
     noun: "Load balancer",
-    rules: log("access_logs") + [
+    rules: log("access_logs", built: ["false"]) + [
       flag("deletion_protection.enabled"),
       choice(
         "dns_record.client_routing_policy",
@@ -79,22 +78,21 @@ extension AttributeTable {
     threshold("target_group_health.dns_failover.minimum_healthy_targets.count", "1", 1...1000),
     threshold("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", 1...100),
     threshold(
-      "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", 1...1000, built: ["1"]),
+      "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", 1...1000),
     threshold(
-      "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1...100, built: ["off"]),
+      "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1...100),
   ]
 
   private static let applicationTargetGroup = AttributeTable(
     noun: "Target group",
     rules: [
       number("deregistration_delay.timeout_seconds", 300, 0...3600),
-      choice("load_balancing.algorithm.anomaly_mitigation", ["off", "on"], built: ["off"]),
+      choice("load_balancing.algorithm.anomaly_mitigation", ["off", "on"]),
       choice(
-        "load_balancing.algorithm.type", ["round_robin", "least_outstanding_requests", "weighted_random"],
-        built: ["round_robin", "least_outstanding_requests"]),
+        "load_balancing.algorithm.type", ["round_robin", "least_outstanding_requests", "weighted_random"]),
       choice("load_balancing.cross_zone.enabled", ["use_load_balancer_configuration", "true", "false"]),
       number("slow_start.duration_seconds", 0, 0...900),
-      flag("stickiness.enabled", built: ["false"]),
+      flag("stickiness.enabled"),
       text("stickiness.app_cookie.cookie_name"),
       number("stickiness.app_cookie.duration_seconds", 86_400, 1...604_800),
       number("stickiness.lb_cookie.duration_seconds", 86_400, 1...604_800),
@@ -144,7 +142,7 @@ extension AttributeTable {
       "access_control_allow_credentials", "access_control_allow_headers", "access_control_allow_methods",
       "access_control_allow_origin", "access_control_expose_headers", "access_control_max_age",
       "content_security_policy", "strict_transport_security", "x_content_type_options", "x_frame_options",
-    ].map { text("routing.http.response.\($0).header_value", built: [""]) }
+    ].map { AttributeRule(key: "routing.http.response.\($0).header_value", standard: "", kind: .headerValue) }
 
   private static let httpListener = AttributeTable(noun: "Listener", rules: httpRules)
 
@@ -153,7 +151,8 @@ extension AttributeTable {
     rules: [
       "mtls_clientcert_serial_number", "mtls_clientcert_issuer", "mtls_clientcert_subject", "mtls_clientcert_validity",
       "mtls_clientcert_leaf", "mtls_clientcert", "tls_version", "tls_cipher_suite",
-    ].map { text("routing.http.request.x_amzn_\($0).header_name", built: [""]) } + httpRules)
+    ].map { AttributeRule(key: "routing.http.request.x_amzn_\($0).header_name", standard: "", kind: .headerName) }
+      + httpRules)
 
   private static let tcpListener = AttributeTable(
     noun: "Listener", rules: [number("tcp.idle_timeout.seconds", 350, 60...6000)])

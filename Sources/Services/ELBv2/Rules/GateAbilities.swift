@@ -5,27 +5,9 @@ import AWSCore
 enum GateAbilities {
   /// - Throws: 501.
   static func check(_ list: ActionList) throws {
-    for check in list.checks {
-      switch check {
-      case .oidc: throw AWSError.notImplemented("listener actions of type authenticate-oidc")
-      case .jwt: throw AWSError.notImplemented("listener actions of type jwt-validation")
-      }
+    for case .jwt in list.checks {
+      throw AWSError.notImplemented("listener actions of type jwt-validation (nothing fetches the key sets)")
     }
-    if case .forward(let forward) = list.action, forward.isSticky == true {
-      throw AWSError.notImplemented("target group stickiness of forward actions")
-    }
-  }
-
-  /// - Throws: 501.
-  static func check(_ conditions: [ConditionRecord]) throws {
-    if conditions.contains(where: { $0.regexValues != nil }) {
-      throw AWSError.notImplemented("regular expressions in rule conditions")
-    }
-  }
-
-  /// - Throws: 501.
-  static func check(_ transforms: [TransformRecord]) throws {
-    if !transforms.isEmpty { throw AWSError.notImplemented("transforms of rules") }
   }
 
   /// How targets of a protocol version are probed.

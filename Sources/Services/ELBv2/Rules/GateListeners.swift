@@ -2,6 +2,7 @@
 
 import GateProtocol
 import ServiceKit
+import Store
 
 /// What the listeners of one load balancer are translated with.
 struct Translation: Sendable {
@@ -9,6 +10,8 @@ struct Translation: Sendable {
   /// All listeners of the load balancer.
   var listeners: [ListenerRecord]
   var certificates: [String: KeyedCertificate]
+  /// The secrets of clients of identity providers, opened.
+  var clientSecrets: [SealedBytes: String]
 
   /// Nil for a listener whose certificates are all gone: it cannot answer.
   func listener(
@@ -25,8 +28,11 @@ struct Translation: Sendable {
       tls: tls,
       rules: rules.sorted { $0.priority < $1.priority }.map { rule in
         GateSnapshot.Rule(
-          priority: rule.priority, conditions: rule.conditions.map(condition), action: action(rule.action))
-      }, defaultAction: action(record.defaultAction))
+          priority: rule.priority, conditions: rule.conditions.map(condition),
+          checks: (rule.checks ?? []).compactMap(check), transforms: (rule.transforms ?? []).compactMap(transform),
+          action: action(rule.action))
+      }, defaultAction: action(record.defaultAction), defaultChecks: (record.defaultChecks ?? []).compactMap(check),
+      headers: headers(record))
   }
 
   /// Nil for a TLS listener whose certificates are all gone.
@@ -67,7 +73,12 @@ struct Translation: Sendable {
   }
 
   private func condition(_ record: ConditionRecord) -> GateSnapshot.Condition {
-    switch record.field {
+    let expressions = record.regexValues ?? []
+    return switch record.field {
+    case "host-header" where !expressions.isEmpty: .hostHeaderRegex(expressions)
+    case "path-pattern" where !expressions.isEmpty: .pathRegex(expressions)
+    case "http-header" where !expressions.isEmpty:
+      .httpHeaderRegex(name: record.headerName ?? "", values: expressions)
     case "host-header": .hostHeader(record.values)
     case "path-pattern": .pathPattern(record.values)
     case "http-request-method": .httpRequestMethod(record.values)
@@ -81,7 +92,9 @@ struct Translation: Sendable {
   private func action(_ record: ActionRecord) -> GateSnapshot.Action {
     switch record {
     case .forward(let forward):
-      .forward(forward.groups.map { .init(targetGroup: $0.arn, weight: $0.weight) })
+      .forward(
+        forward.groups.map { .init(targetGroup: $0.arn, weight: $0.weight) },
+        stickiness: forward.isSticky == true ? forward.stickinessSeconds.map(Double.init) : nil)
     case .redirect(let redirect):
       .redirect(
         .init(
@@ -100,5 +113,51 @@ struct Translation: Sendable {
     guard redirect.host == "#{host}", let port = Int(redirect.port), listeners.contains(where: { $0.port == port })
     else { return redirect.port }
     return "\(ports.bindPort(port))"
+  }
+
+  private func transform(_ record: TransformRecord) -> GateSnapshot.Transform? {
+    GateSnapshot.Transform.Kind(rawValue: record.type).map {
+      .init(kind: $0, regex: record.regex, replacement: record.replacement)
+    }
+  }
+
+  private func check(_ record: CheckRecord) -> GateSnapshot.Check? {
+    switch record {
+    case .oidc(let oidc):
+      .authenticateOIDC(
+        .init(
+          issuer: oidc.issuer, authorizationEndpoint: oidc.authorizationEndpoint, tokenEndpoint: oidc.tokenEndpoint,
+          userInfoEndpoint: oidc.userInfoEndpoint, clientID: oidc.clientID,
+          clientSecret: clientSecrets[oidc.clientSecret] ?? "",
+          sessionCookieName: oidc.sessionCookieName ?? "AWSELBAuthSessionCookie", scope: oidc.scope ?? "openid",
+          sessionTimeout: Double(oidc.sessionTimeout ?? 604_800), extraParameters: oidc.extraParameters ?? [:],
+          onUnauthenticated: oidc.onUnauthenticated.flatMap { .init(rawValue: $0) } ?? .authenticate))
+    case .jwt(let jwt):
+      .jwtValidation(
+        .init(
+          issuer: jwt.issuer, keySet: nil,
+          claims: (jwt.claims ?? []).map {
+            .init(name: $0.name, format: .init(rawValue: $0.format) ?? .singleString, values: $0.values)
+          }))
+    }
+  }
+
+  /// `strict_transport_security` is `Strict-Transport-Security`.
+  private func headers(_ record: ListenerRecord) -> GateSnapshot.HeaderModification {
+    var headers = GateSnapshot.HeaderModification()
+    for (key, value) in AttributeTable.listener(record.wireProtocol).all(record.attributes) {
+      let parts = key.split(separator: ".")
+      guard parts.count == 5, !value.isEmpty else { continue }
+      let words = parts[3].split(separator: "_")
+      switch (parts[2], parts[4]) {
+      case ("response", "enabled"): headers.sendsServer = value == "true"
+      case ("response", "header_value"):
+        let name = words.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: "-")
+        headers.responseHeaders.append(.init(name: name, value: value))
+      case ("request", "header_name"): headers.requestHeaderNames[words.joined(separator: "-")] = value
+      default: break
+      }
+    }
+    return headers
   }
 }

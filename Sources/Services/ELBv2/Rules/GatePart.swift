@@ -2,6 +2,7 @@
 
 import GateProtocol
 import ServiceKit
+import Store
 
 /// All records of ELBv2, of every account and region; ARNs keep them apart.
 struct DesiredState: Sendable {
@@ -12,6 +13,12 @@ struct DesiredState: Sendable {
   var trustStores: [TrustStoreRecord] = []
   /// Those that listeners name, by ARN, as far as there are any.
   var certificates: [String: KeyedCertificate] = [:]
+  /// The secrets of clients of identity providers, opened.
+  var clientSecrets: [SealedBytes: String] = [:]
+  /// Seals the cookies of sticky clients.
+  var cookieKey: [UInt8]?
+  /// Where segments of logs are written.
+  var logDirectory = ""
 
   /// ELBv2's part of the Gate's configuration. The same records give the same part, so that a control plane that
   /// starts again changes nothing in a Gate that runs.
@@ -22,7 +29,8 @@ struct DesiredState: Sendable {
     let balancers = loadBalancers.sorted { $0.arn < $1.arn }
     func translation(_ balancer: LoadBalancerRecord) -> Translation {
       Translation(
-        ports: ports, listeners: (listeners[balancer.arn] ?? []).sorted { $0.arn < $1.arn }, certificates: certificates)
+        ports: ports, listeners: (listeners[balancer.arn] ?? []).sorted { $0.arn < $1.arn }, certificates: certificates,
+        clientSecrets: clientSecrets)
     }
     return GateController.Part(
       loadBalancers: balancers.filter { $0.kind == .application }.map { balancer in
@@ -30,7 +38,8 @@ struct DesiredState: Sendable {
         return GateSnapshot.LoadBalancer(
           id: balancer.arn, address: balancer.address,
           listeners: translation.listeners.compactMap { translation.listener($0, rules[$0.arn] ?? [], balancer) },
-          attributes: Self.attributes(balancer.attributes, balancer.kind))
+          attributes: Self.attributes(balancer.attributes, balancer.kind),
+          zones: balancer.zones.map { .init(name: $0.zone) }, logs: logs(balancer))
       },
       targetGroups: targetGroups.sorted { $0.arn < $1.arn }.map { targetGroup($0, ports) },
       certificates: certificates.values.sorted { $0.arn < $1.arn }.map { certificate in
@@ -47,7 +56,8 @@ struct DesiredState: Sendable {
         return GateSnapshot.NetworkLoadBalancer(
           id: balancer.arn, address: balancer.address,
           listeners: translation.listeners.compactMap { translation.networkListener($0) })
-      })
+      },
+      cookieKey: cookieKey)
   }
 
   /// Where a target is: an application load balancer behind a network load balancer is at its own address.
@@ -57,6 +67,20 @@ struct DesiredState: Sendable {
     guard let balancer = loadBalancers.first(where: { $0.arn == target.id }) else { return nil }
     let bound = listeners.first { $0.loadBalancer == balancer.arn && $0.port == target.port }?.bound
     return (bound?.address ?? balancer.address, bound?.port ?? ports.bindPort(target.port))
+  }
+
+  private func logs(_ balancer: LoadBalancerRecord) -> GateSnapshot.Logs {
+    func folder(_ kind: LogKind) -> String? {
+      balancer.log(kind).map { _ in "\(logDirectory)/\(kind.folder(balancer.arn))" }
+    }
+    return GateSnapshot.Logs(
+      name: Names.fullName(loadBalancer: balancer.arn), accessFolder: folder(.access),
+      connectionFolder: folder(.connection))
+  }
+
+  /// The folders that the Gate writes logs to; they must be there.
+  var logFolders: [String] {
+    loadBalancers.map(logs).flatMap { [$0.accessFolder, $0.connectionFolder].compactMap(\.self) }
   }
 
   private static func joined(_ one: String, _ other: String) -> String {
@@ -72,7 +96,10 @@ struct DesiredState: Sendable {
       dropInvalidHeaderFields: value("routing.http.drop_invalid_header_fields.enabled") == "true",
       forwardedForMode: .init(rawValue: value("routing.http.xff_header_processing.mode")) ?? .append,
       preserveHostHeader: value("routing.http.preserve_host_header.enabled") == "true",
-      tlsHeaders: value("routing.http.x_amzn_tls_version_and_cipher_suite.enabled") == "true")
+      tlsHeaders: value("routing.http.x_amzn_tls_version_and_cipher_suite.enabled") == "true",
+      forwardedClientPort: value("routing.http.xff_client_port.enabled") == "true",
+      desyncMitigation: .init(rawValue: value("routing.http.desync_mitigation_mode")) ?? .defensive,
+      crossZone: value("load_balancing.cross_zone.enabled") == "true")
   }
 
   private func targetGroup(_ record: TargetGroupRecord, _ ports: PortPlan) -> GateSnapshot.TargetGroup {
@@ -85,13 +112,20 @@ struct DesiredState: Sendable {
         place(of: target, in: record, ports).map { place in
           GateSnapshot.Target(
             address: place.address, port: UInt16(clamping: place.port),
-            state: target.drainingSince == nil ? .registered : .draining)
+            state: target.drainingSince == nil ? .registered : .draining, zone: target.zone == "all" ? nil : target.zone
+          )
         }
       },
       healthCheck: Self.healthCheck(record.healthCheck, record, ports),
       algorithm: .init(rawValue: value("load_balancing.algorithm.type")) ?? .roundRobin,
       deregistrationDelay: Double(value("deregistration_delay.timeout_seconds")) ?? 300,
       slowStart: Double(value("slow_start.duration_seconds")) ?? 0,
+      mitigatesAnomalies: value("load_balancing.algorithm.anomaly_mitigation") == "on",
+      stickiness: isApplication ? Self.stickiness(value) : nil,
+      // Whatever is not said is as the load balancer has it.
+      crossZone: Bool(value("load_balancing.cross_zone.enabled")),
+      minimumHealthyCount: Int(value(Self.unhealthy + "count")) ?? 1,
+      minimumHealthyPercentage: Int(value(Self.unhealthy + "percentage")),
       transport: .init(rawValue: record.protocolName.lowercased()),
       flow: isApplication
         ? nil
@@ -101,6 +135,18 @@ struct DesiredState: Sendable {
           endsWithDeregistration: value("deregistration_delay.connection_termination.enabled") == "true",
           endsWhenUnhealthy: value("target_health_state.unhealthy.connection_termination.enabled") != "false"),
       protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil)
+  }
+
+  private static let unhealthy = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+
+  private static func stickiness(_ value: (String) -> String) -> GateSnapshot.TargetGroup.Stickiness? {
+    guard value("stickiness.enabled") == "true" else { return nil }
+    guard value("stickiness.type") == "app_cookie" else {
+      return .loadBalancerCookie(duration: Double(value("stickiness.lb_cookie.duration_seconds")) ?? 86_400)
+    }
+    return .applicationCookie(
+      name: value("stickiness.app_cookie.cookie_name"),
+      duration: Double(value("stickiness.app_cookie.duration_seconds")) ?? 86_400)
   }
 
   private static func healthCheck(

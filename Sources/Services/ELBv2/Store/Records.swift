@@ -301,3 +301,11 @@ struct TrustStoreRecord: Record {
   var lastRevocation = 0
   var tags: [String: String] = [:]
 }
+
+/// What seals the cookies of all load balancers.
+struct CookieKeyRecord: Record {
+  static let collection = "elbv2.cookie-key"
+  static let id = "key"
+  var recordID: String { Self.id }
+  var key: SealedBytes
+}
