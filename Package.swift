@@ -90,7 +90,9 @@ let services: [Target] = [
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield", calls: ["WAFv2"], ["GateProtocol"]),
-  service("WAFv2", calls: ["ELBv2"]),
+  service(
+    "WAFv2", calls: ["CloudWatch", "CloudWatchLogs", "ELBv2", "S3"],
+    ["Compression", "GateProtocol", "LinearRegex", "WebACL"]),
 ]
 
 // MARK: - The package
@@ -131,6 +133,8 @@ let package = Package(
     module("Templates", "Pure/Templates", [yams]),
     dataPlane("HTTPWire", "Pure/HTTPWire"),
     dataPlane("ByteRegex", "Pure/ByteRegex"),
+    dataPlane("LinearRegex", "Pure/LinearRegex"),
+    dataPlane("WebACL", "Pure/WebACL", ["LinearRegex"]),
     module("TrafficBaseline", "Pure/TrafficBaseline"),
     .systemLibrary(name: "CZlib", path: "Sources/Pure/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     module("Compression", "Pure/Compression", ["CZlib"]),
@@ -155,13 +159,13 @@ let package = Package(
       ]),
 
     // Engines: they know nothing of AWS.
-    module("GateProtocol", "Engines/GateProtocol"),
+    module("GateProtocol", "Engines/GateProtocol", ["WebACL"]),
     .systemLibrary(
       name: "COpenSSL", path: "Sources/Engines/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     module("GateTokens", "Engines/GateTokens", ["AWSCore", crypto, cryptoExtras]),
     dataPlane(
       "GateCore", "Engines/Gate",
-      ["GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "CLinux", "COpenSSL"]),
+      ["GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "WebACL", "CLinux", "COpenSSL"]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
@@ -211,20 +215,26 @@ let package = Package(
 
     // Tests
     .target(
-      name: "CastleTesting", dependencies: ["AWSCore", "ServiceKit", "Store", "CastleServer", "Supervisor", logging],
+      name: "CastleTesting",
+      dependencies: ["AWSCore", "ServiceKit", "Store", "CastleServer", "Supervisor", "CTesting", logging],
       path: "Sources/Testing", swiftSettings: house),
+    .target(name: "CTesting", path: "Sources/TestingC"),
     tests("ArchitectureTests", []),
     tests("AWSCoreTests", ["AWSCore"]),
-    tests("AWSWireTests", ["AWSCore", "AWSWire"] + models.map { .byName(name: "\($0)Model") }, exclude: ["Golden"]),
+    tests(
+      "AWSWireTests", ["AWSCore", "AWSWire", "CastleTesting"] + models.map { .byName(name: "\($0)Model") },
+      exclude: ["Golden"]),
     tests("SigV4Tests", ["AWSCore", "SigV4"]),
     tests("PolicyTests", ["Policy"]),
-    tests("BlueprintTests", ["Blueprint", "Templates"], exclude: ["Fixtures"]),
+    tests("BlueprintTests", ["Blueprint", "Templates", "CastleTesting"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
+    tests("LinearRegexTests", ["LinearRegex"]),
+    tests("WebACLTests", ["WebACL"]),
     tests(
       "GateTests",
       [
-        "AWSCore", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "COpenSSL",
-        crypto, cryptoExtras, nioCore, nioPosix,
+        "AWSCore", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "WebACL",
+        "COpenSSL", crypto, cryptoExtras, nioCore, nioPosix,
       ], exclude: ["Corpus"]),
     tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
@@ -232,7 +242,7 @@ let package = Package(
       "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),
     tests(
       "ServiceTests",
-      ["CastleTesting", "CastleServer"] + services.map { .byName(name: $0.name) }
+      ["CastleTesting", "CastleServer", "GateProtocol", "WebACL"] + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser", "Scripts"]),

@@ -66,7 +66,7 @@ struct Services: Sendable {
       CloudWatchService(environment),
       ApplicationAutoScalingService(environment),
       ShieldService(environment, gate: gate),
-      WAFv2Service(environment),
+      WAFv2Service(environment, gate: gate),
       acm,
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))

@@ -47,8 +47,8 @@ public struct Finished: Sendable, CustomStringConvertible {
 public final class RunningProgram: Sendable {
   private let command: String
   private let files: (output: String, error: String)
-  public let pid: Int32
-  private let end: Task<Int, Never>
+  private let started: Program
+  public var pid: Int32 { started.pid }
 
   /// - Parameter folder: where its output is kept until it has ended.
   public init(
@@ -58,36 +58,14 @@ public final class RunningProgram: Sendable {
     let name = "\(folder)/run-\(SystemIdentifiers().hex(6))"
     files = ("\(name).out", "\(name).err")
     command = ([program] + arguments).joined(separator: " ")
-    for path in [files.output, files.error] { try Data().write(to: URL(fileURLWithPath: path)) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program.hasPrefix("/") ? program : "/usr/bin/env")
-    process.arguments = program.hasPrefix("/") ? arguments : [program] + arguments
-    process.environment = environment
-    process.currentDirectoryURL = URL(fileURLWithPath: directory)
-    process.standardOutput = FileHandle(forWritingAtPath: files.output)
-    process.standardError = FileHandle(forWritingAtPath: files.error)
+    var source: String?
     if let input {
-      let path = "\(name).in"
-      try Data(input.utf8).write(to: URL(fileURLWithPath: path))
-      process.standardInput = FileHandle(forReadingAtPath: path)
-    } else {
-      process.standardInput = FileHandle.nullDevice
+      source = "\(name).in"
+      try Data(input.utf8).write(to: URL(fileURLWithPath: "\(name).in"))
     }
-    let (ends, continuation) = AsyncStream.makeStream(of: Int.self)
-    process.terminationHandler = { ended in
-      continuation.yield(Int(ended.terminationStatus) + (ended.terminationReason == .uncaughtSignal ? 128 : 0))
-      continuation.finish()
-    }
-    do {
-      try process.run()
-    } catch {
-      throw CastleProcessError("\(program) cannot be run: \(error)")
-    }
-    pid = process.processIdentifier
-    end = Task {
-      for await status in ends { return status }
-      return -1
-    }
+    started = try Program(
+      [program] + arguments, environment: environment, directory: directory, input: source, output: files.output,
+      error: files.error)
   }
 
   /// What it has written to standard output so far.
@@ -103,7 +81,7 @@ public final class RunningProgram: Sendable {
     let pid = pid
     let isLate = await withTaskGroup(of: Bool.self) { group in
       group.addTask {
-        _ = await self.end.value
+        _ = await self.started.status.value
         return false
       }
       group.addTask { (try? await Task.sleep(for: .seconds(seconds))) != nil }
@@ -114,7 +92,7 @@ public final class RunningProgram: Sendable {
       group.cancelAll()
       return first || wasCancelled
     }
-    let result = Finished(command: command, status: await end.value, output: output, error: error)
+    let result = Finished(command: command, status: await started.status.value, output: output, error: error)
     if isLate { throw CastleProcessError("killed after \(seconds) s: \(result)") }
     return result
   }

@@ -2,6 +2,7 @@
 
 import AWSCore
 import AWSWire
+import CastleTesting
 import Foundation
 import Testing
 
@@ -89,21 +90,8 @@ struct GoldenResponseTests {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "answers.json")
-    let report = folder.appending(path: "report.txt")
     try Data(JSON.write(.array(entries))).write(to: file)
-    _ = FileManager.default.createFile(atPath: report.path, contents: nil)
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", Golden.path("check_responses.py"), file.path]
-    let output = try FileHandle(forWritingTo: report)
-    process.standardOutput = output
-    process.standardError = output
-    let status = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int32, any Error>) in
-      process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
-    try output.close()
-    let text = String(decoding: try Data(contentsOf: report), as: UTF8.self)
-    #expect(status == 0, "\(text)")
+    let ended = try await Program.run(["python3", Golden.path("check_responses.py"), file.path])
+    #expect(ended.status == 0, "\(String(decoding: ended.output + ended.error, as: UTF8.self))")
   }
 }

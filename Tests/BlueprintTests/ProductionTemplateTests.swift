@@ -1,4 +1,5 @@
 // The production template: golden text, what it says, and what CloudFormation's linter thinks of it.
+import CastleTesting
 import Foundation
 import Templates
 import Testing
@@ -38,30 +39,9 @@ struct ProductionTemplateTests {
     let json = folder.appending(path: "template.json")
     try blueprint.template(.yaml).write(to: yaml, atomically: true, encoding: .utf8)
     try blueprint.template(.json).write(to: json, atomically: true, encoding: .utf8)
-    let result = try await run(program, [yaml.path, json.path])
-    #expect(result.status == 0, "\(result.output)")
-    #expect(result.output.isEmpty)
-  }
-
-  /// Runs a program to its end without holding a thread of the pool.
-  private func run(_ program: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    return try await withCheckedThrowingContinuation { continuation in
-      Thread.detachNewThread {
-        do {
-          try process.run()
-          let output = pipe.fileHandleForReading.readDataToEndOfFile()
-          process.waitUntilExit()
-          continuation.resume(returning: (process.terminationStatus, String(decoding: output, as: UTF8.self)))
-        } catch {
-          continuation.resume(throwing: error)
-        }
-      }
-    }
+    let result = try await Program.run([program, yaml.path, json.path])
+    let said = String(decoding: result.output + result.error, as: UTF8.self)
+    #expect(result.status == 0, "\(said)")
+    #expect(said.isEmpty)
   }
 }

@@ -84,6 +84,15 @@ import Testing
     try await castle().script("strangers.py")
   }
 
+  @Test("a web ACL holds back what it should, tells of it, and outlives the control plane", .timeLimit(.minutes(2)))
+  func webACL() async throws {
+    let castle = try castle()
+    try await castle.script("webacl.py", ["made"])
+    try await castle.killControlPlane()
+    try await castle.start()
+    try await castle.script("webacl.py", ["kept"])
+  }
+
   @Test("kill -9 of the control plane loses no write that was acknowledged", .timeLimit(.minutes(2)))
   func acknowledged() async throws {
     let castle = try castle()

@@ -80,6 +80,7 @@ final class EventLoop {
   var networkListeners: [Int32: NetworkListenerRuntime] = [:]
   private var endpoints: [Int32: EndpointRuntime] = [:]
   private var endpointsByID: [String: EndpointRuntime] = [:]
+  let webACLs = LoopWebACLs()
 
   init(
     index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter
@@ -340,6 +341,9 @@ extension EventLoop {
     case .expire(let key): expire(key)
     case .signIn(let id, let outcome): pendingSignIns.removeValue(forKey: id)?.signInEnded(outcome)
     case .ticketKeys(let keys): tlsEngine.ticketKeys = keys
+    case .webACLs(let acls): webACLs.configure(acls)
+    case .tellWebACLs: control.post(.webACLs(loop: index, webACLs.tell()))
+    case .limit(let keys): webACLs.limit(keys)
     case .report: control.post(.report(loop: index, report()))
     case .look(let openElsewhere, let sentAt):
       control.post(.looked(loop: index, look(openElsewhere: openElsewhere, sentAt: sentAt)))
@@ -379,6 +383,7 @@ extension EventLoop {
     configureListeners(snapshot, bound, tls)
     configureNetwork(snapshot, bound, tls.datagrams, tls)
     configureEndpoints(snapshot, boundEndpoints)
+    for balancer in loadBalancers.values { balancer.webACL = webACLs.runtime(for: balancer.id) }
     for target in gone { closeIdle(target) }
     for group in groups.values { for target in group.targets where target.state == .draining { closeIdle(target) } }
   }
@@ -563,6 +568,6 @@ extension EventLoop {
         }
       },
       endpoints: endpointsByID.values.map(\.statistics),
-      networkLoadBalancers: networkBalancers.values.map(\.statistics))
+      networkLoadBalancers: networkBalancers.values.map(\.statistics), webACLs: webACLs.statistics)
   }
 }

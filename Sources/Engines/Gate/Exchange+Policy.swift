@@ -14,7 +14,7 @@ extension Exchange {
 
   /// Whether the load balancer's mode lets a request with this flaw pass; counts it and notes what follows.
   final func passes(_ anomaly: DesyncReason) -> Bool {
-    node.statistics.nonCompliantRequests += 1
+    if hold == nil { node.statistics.nonCompliantRequests += 1 }
     if let record {
       record.classification = anomaly.desyncClass.name
       record.classificationReason = anomaly.rawValue

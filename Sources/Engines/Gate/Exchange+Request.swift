@@ -8,11 +8,15 @@ extension Exchange {
   /// Begins the request whose head is in `loop.requestHead`; returns how many of the bytes belong to it.
   final func begin(_ bytes: UnsafePointer<UInt8>, _ headLength: Int, _ count: Int) -> Int {
     note(bytes)
-    if balancer.accessLog != nil { beginRecord(bytes) }
-    countReceived(headLength)
+    // A request that waited for its body comes by once more.
+    let isNew = hold == nil
+    if isNew {
+      if balancer.accessLog != nil { beginRecord(bytes) }
+      countReceived(headLength)
+    }
     if let anomaly = loop.requestHead.anomaly, !passes(anomaly) { return refuse(400, count) }
     guard let target = TargetParts(loop.requestHead, bytes) else { return refuse(400, count) }
-    record?.note(target, bytes)
+    if isNew { record?.note(target, bytes) }
     let method = loop.requestHead.method
     if Token.isExactly(bytes + method.start, method.count, "TRACE")
       || Token.isExactly(bytes + method.start, method.count, "CONNECT")
@@ -20,6 +24,19 @@ extension Exchange {
       return refuse(405, count)
     }
     if loop.requestHead.hasForwardedFor, hasTooManyForwarders(bytes) { return refuse(463, count) }
+    if let webACL = balancer.webACL {
+      switch judge(webACL, bytes, headLength, count, target) {
+      case .passes: record?.add(action: "waf")
+      case .waits: return 0
+      case .answered(let local):
+        record?.add(action: "waf")
+        return headLength + answerAndSkipBody(local, bytes + headLength, count - headLength)
+      }
+    } else {
+      // The load balancer may have lost its web ACL since the last request, or while this one waited for its body.
+      hold = nil
+      if !insertedLines.isEmpty { insertedLines.removeAll(keepingCapacity: true) }
+    }
     if !listener.rules.signIns.isEmpty, isCallback(target, bytes) {
       return finishSignIn(target, bytes, headLength, count)
     }
@@ -192,6 +209,7 @@ extension Exchange {
           if dropsUnusual && !field.hasPlainName { drops = true }
           if request.dropsIdentity && isIdentity(field, bytes) { drops = true }
           if mustDropIdentity(field, bytes) { drops = true }
+          if !insertedLines.isEmpty && isInserted(field, bytes) { drops = true }
           if nominates && loop.requestHead.nominates(field, in: bytes) { drops = true }
         }
       case .host where dropsHost: drops = true
@@ -266,6 +284,7 @@ extension Exchange {
     outgoing.append(listener.forwardedLines)
     if !identityLines.isEmpty { outgoing.append(identityLines) }
     if let tls { appendTLSFields(tls) }
+    if !insertedLines.isEmpty { outgoing.append(insertedLines) }
     let traceStart = outgoing.count + 17
     appendTrace(bytes)
     if let record {

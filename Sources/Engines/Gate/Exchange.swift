@@ -61,6 +61,10 @@ class Exchange {
   final var node: NodeRuntime
   /// What the access log will say; nil while there is none.
   final var record: RequestRecord?
+  /// The request waits for so much of its body as its web ACL looks at.
+  final var hold: BodyHold?
+  /// Header lines that the web ACL puts into the request.
+  final var insertedLines: [UInt8] = []
 
   init(loop: EventLoop, listener: ListenerRuntime, source: UInt32, node: NodeRuntime) {
     self.loop = loop
@@ -110,6 +114,12 @@ class Exchange {
 
   /// Whether the client's protocol can be spoken with the group's targets.
   func suits(_ group: TargetGroupRuntime) -> Bool { group.protocolVersion == .http1 }
+
+  /// Whether `begin` may answer that it waits for more of the body and is called again with it.
+  var canHoldBody: Bool { false }
+
+  /// What has come of the body, for protocols that do not put it behind the head, and whether that is all.
+  var bodyAtHand: (bytes: UnsafeBufferPointer<UInt8>, isAll: Bool)? { nil }
 
   /// The request goes to a target now.
   func willDispatch() {}

@@ -76,6 +76,7 @@ public final class GateWorker {
   private let sockets: SocketKeeper
   private let health: HealthChecker
   private let tls: TLSKeeper
+  private let webACLs = WebACLKeeper()
   private let shield: ShieldWatch
   private let stateFile: StateFile?
   private let logs: LogWriter
@@ -151,7 +152,7 @@ public final class GateWorker {
       var next = health.advance(now: now)
       publishHealth()
       tick(now)
-      next = min(next, nextSecond, nextDrainLook, tls.nextRotation, shield.nextLook)
+      next = min(next, nextSecond, nextDrainLook, tls.nextRotation, webACLs.nextLook, shield.nextLook)
       let timeout: Int32 = next == .max ? -1 : Int32(min((max(next, now) - now) / 1000 + 1, 3_600_000))
       let count = gate_epoll_wait(poll, events, 64, timeout)
       if count > 0 {
@@ -236,6 +237,8 @@ public final class GateWorker {
     switch message {
     case .configured(let loop): acknowledge(loop)
     case .report(let loop, let report): collect(report, of: loop)
+    case .webACLs(let loop, let news): take(news, of: loop)
+    case .webACLsActive: webACLs.wake(now: gate_now())
     case .looked(let loop, let sample):
       if let outcome = shield.collect(sample, of: loop, now: gate_now()) { act(on: outcome) }
     case .active: if !isEnding { shield.wake(now: gate_now()) }
@@ -382,6 +385,7 @@ public final class GateWorker {
     applies.append(
       PendingApply(status: status, client: client, call: call, unused: unused))
     let healthy = health.healthy
+    if let acls = webACLs.configure(new) { for loop in loops { loop.post(.webACLs(acls)) } }
     var new = new
     new.cookieKey = new.cookieKey ?? ownCookieKey
     try renewTicketKeys(gate_now())
@@ -418,6 +422,11 @@ public final class GateWorker {
     if !changed.isEmpty { publish(.health(changed)) }
   }
 
+  private func take(_ news: WebACLNews, of loop: Int) {
+    if let limits = webACLs.collect(news, now: gate_now()) { for loop in loops { loop.post(.limit(limits)) } }
+    if !news.records.isEmpty { publish(.webACL(news.records)) }
+  }
+
   /// The shield's watch has looked: loops and subscribers are told what follows.
   private func act(on outcome: WatchOutcome) {
     if !outcome.mitigations.isEmpty { for loop in loops { loop.post(.mitigate(outcome.mitigations)) } }
@@ -429,6 +438,10 @@ public final class GateWorker {
     if now >= tls.nextRotation {
       // Without new keys the old ones go on.
       do { try renewTicketKeys(now) } catch { GateLog.error("no keys for TLS tickets", [("reason", "\(error)")]) }
+    }
+    if now >= webACLs.nextLook {
+      if let limits = webACLs.look(now: now) { for loop in loops { loop.post(.limit(limits)) } }
+      for loop in loops { loop.post(.tellWebACLs) }
     }
     if !isEnding { shield.lookIfDue(loops, now: now) }
     if now >= nextSecond {
@@ -456,8 +469,9 @@ public final class GateWorker {
     reports[index].merger.add(report)
     guard reports[index].answered.count == loops.count else { return }
     let done = reports.remove(at: index)
-    let statistics = done.merger.statistics(
+    var statistics = done.merger.statistics(
       time: Double(gate_wall()) / 1e6, workerStartedAt: status.workerStartedAt, in: snapshot)
+    webACLs.addLimited(&statistics)
     if let id = done.client {
       client(id)?.send(.reply(id: done.call, .statistics(statistics)))
     } else if done.call == 0 {

@@ -41,6 +41,7 @@ final class HTTP1Connection: ClientConnection {
     switch phase {
     case .head:
       if !out.isEmpty { return .answer }
+      if exchange.hold != nil { return .body }
       return headBegan ? .head : turn == 0 ? .first : .idle
     case .proxying:
       if !out.isEmpty { return .answer }
@@ -169,6 +170,7 @@ final class HTTP1Connection: ClientConnection {
   }
 
   private func parseInbox() {
+    if exchange.hold != nil, !exchange.hasEnoughBody(inbox.first, inbox.count) { return touch() }
     // A head that trickles in is parsed when its end is there, not again with every byte.
     if scannedForEnd > 0, inbox.count < HeadLimits.headMax {
       if !Scan.containsEndOfHead(inbox.first, from: scannedForEnd, inbox.count) {
@@ -203,8 +205,10 @@ final class HTTP1Connection: ClientConnection {
     case .complete(let length):
       headBegan = false
       hasHadRequest = true
-      node.statistics.requests += 1
-      if !admitsRequest() { return refuse(count) }
+      if exchange.hold == nil {
+        node.statistics.requests += 1
+        if !admitsRequest() { return refuse(count) }
+      }
       return exchange.begin(bytes, length, count)
     }
   }

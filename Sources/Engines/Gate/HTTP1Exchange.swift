@@ -28,6 +28,8 @@ final class HTTP1Exchange: Exchange {
     request.body = BodyReader(loop.requestHead.requestFraming)
   }
 
+  override var canHoldBody: Bool { true }
+
   override func willDispatch() { connection.phase = .proxying }
 
   override func resumeBody() { if connection.mayRead, !request.body.isDone { connection.onReadable() } }

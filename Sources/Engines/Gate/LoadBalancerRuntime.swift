@@ -6,6 +6,8 @@ import TrafficBaseline
 final class LoadBalancerRuntime {
   let id: String
   var attributes: GateSnapshot.Attributes
+  /// What judges its requests; nil for nobody.
+  var webACL: WebACLRuntime?
   /// Microseconds.
   var idleTimeout: UInt64
   var clientKeepAlive: UInt64

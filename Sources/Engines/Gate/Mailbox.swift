@@ -66,6 +66,12 @@ enum LoopMessage: Sendable {
   case report
   /// The outcome of a sign-in that a request waits for.
   case signIn(id: UInt64, SignInOutcome)
+  /// Judge requests by these from now on; the next `.configure` says whose.
+  case webACLs([LoopWebACL])
+  /// Tell rates, samples and log lines.
+  case tellWebACLs
+  /// Keys that are over the rates of rules, by the rules' ids.
+  case limit([String: Set<UInt64>])
   /// Look at all clients and report their sources.
   case look(openElsewhere: Int, sentAt: UInt64)
   /// What is to be done about floods, for the load balancers named.
@@ -80,6 +86,9 @@ enum LoopMessage: Sendable {
 enum ControlMessage: Sendable {
   case configured(loop: Int)
   case report(loop: Int, LoopReport)
+  case webACLs(loop: Int, WebACLNews)
+  /// Requests are judged again after a time without any.
+  case webACLsActive
   case looked(loop: Int, LoopSample)
   /// A loop that slept has something to do.
   case active
@@ -103,4 +112,5 @@ struct LoopReport: Sendable {
   var targets: [GateStatistics.Target] = []
   var endpoints: [GateStatistics.Endpoint] = []
   var networkLoadBalancers: [GateStatistics.NetworkLoadBalancer] = []
+  var webACLs: [GateStatistics.WebACL] = []
 }

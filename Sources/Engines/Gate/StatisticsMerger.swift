@@ -1,5 +1,6 @@
 // The counters of all loops, added up.
 import GateProtocol
+import WebACL
 
 /// Adds the reports of loops.
 struct StatisticsMerger {
@@ -11,7 +12,10 @@ struct StatisticsMerger {
   private var endpoints: [String: GateStatistics.Endpoint] = [:]
   private var networks: [String: GateStatistics.NetworkLoadBalancer] = [:]
 
+  private var webACLs: [String: [WebACLCounter]] = [:]
+
   mutating func add(_ report: LoopReport) {
+    for item in report.webACLs { add(item) }
     for item in report.loadBalancers {
       balancers[item.id, default: .init(id: item.id)].add(item)
       guard let zone = item.zone else { continue }
@@ -47,7 +51,24 @@ struct StatisticsMerger {
       },
       endpoints: snapshot.endpoints.compactMap { endpoints[$0.id] })
     statistics.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []).compactMap { networks[$0.id] }
+    if !webACLs.isEmpty {
+      statistics.webACLs = webACLs.sorted { $0.key < $1.key }.map {
+        GateStatistics.WebACL(id: $0.key, counters: $0.value)
+      }
+    }
     return statistics
+  }
+
+  private mutating func add(_ acl: GateStatistics.WebACL) {
+    var sums = webACLs[acl.id] ?? []
+    for counter in acl.counters {
+      if let index = sums.firstIndex(where: { $0.isSame(counter) }) {
+        sums[index].add(counter)
+      } else {
+        sums.append(counter)
+      }
+    }
+    webACLs[acl.id] = sums
   }
 }
 

@@ -1,5 +1,7 @@
 // One configuration out of what several services want, kept applied to a Gate that may come and go.
 
+import WebACL
+
 /// Holds what each service wants of the Gate, sends the whole as one snapshot whenever a part changes, and connects
 /// again (and applies again) whenever the Gate comes back. Services share one controller.
 public actor GateController {
@@ -13,6 +15,8 @@ public actor GateController {
     public var networkLoadBalancers: [GateSnapshot.NetworkLoadBalancer]
     /// See `GateSnapshot.cookieKey`; one part has it.
     public var cookieKey: [UInt8]?
+    public var webACLs: [WebACL] = []
+    public var countryFile: String?
 
     public init(
       loadBalancers: [GateSnapshot.LoadBalancer] = [], targetGroups: [GateSnapshot.TargetGroup] = [],
@@ -159,6 +163,8 @@ public actor GateController {
         snapshot.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []) + part.networkLoadBalancers
       }
       if !part.trustStores.isEmpty { snapshot.trustStores = (snapshot.trustStores ?? []) + part.trustStores }
+      if !part.webACLs.isEmpty { snapshot.webACLs = (snapshot.webACLs ?? []) + part.webACLs }
+      snapshot.countryFile = snapshot.countryFile ?? part.countryFile
     }
     return snapshot
   }

@@ -1,5 +1,7 @@
 // The control protocol: frames of a 4-byte big-endian length and JSON, over a Unix stream socket, requests pipelined.
 
+import WebACL
+
 /// What the control plane asks.
 public enum GateRequest: Codable, Sendable {
   /// Make this the configuration. Answered with `.status` once the listeners are bound and every loop serves it.
@@ -50,6 +52,8 @@ public enum GateEvent: Codable, Sendable {
   case attack(GateAttack)
   /// Another snapshot was applied, by whomever.
   case applied(GateStatus)
+  /// Samples and log lines of requests that web ACLs judged.
+  case webACL(WebACLRecords)
 }
 
 /// Why a call to the Gate failed.

@@ -1,5 +1,7 @@
 // The whole configuration of the Gate as one value: it is always applied as a whole, never patched.
 
+import WebACL
+
 /// Everything the Gate serves. The control plane sends a new one, with a higher version, whenever anything changes.
 public struct GateSnapshot: Codable, Sendable, Equatable {
   /// Rises with every change; a snapshot older than the applied one is refused (`GateError.staleVersion`).
@@ -15,6 +17,10 @@ public struct GateSnapshot: Codable, Sendable, Equatable {
   /// 32 bytes that seal the load balancers' cookies. It must stay the same for cookies to stay good; nil makes the Gate
   /// pick one that lives as long as its worker.
   public var cookieKey: [UInt8]?
+  /// Web ACLs, each with the ids of its load balancers; nil for none.
+  public var webACLs: [WebACL]?
+  /// A file of networks and their countries, `192.0.2.0/24,DE` in a line; nil when nobody gave one.
+  public var countryFile: String?
 
   public init(
     version: UInt64, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],

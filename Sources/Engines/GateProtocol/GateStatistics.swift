@@ -1,5 +1,7 @@
 // Counters of the Gate. They only rise, from the start of the worker named in `workerStartedAt`: consumers take differences.
 
+import WebACL
+
 /// All counters at one moment.
 public struct GateStatistics: Codable, Sendable, Equatable {
   /// Seconds since 1970.
@@ -13,6 +15,36 @@ public struct GateStatistics: Codable, Sendable, Equatable {
   public var targets: [Target]
   public var endpoints: [Endpoint]
   public var networkLoadBalancers: [NetworkLoadBalancer] = []
+  /// nil: no web ACL judges requests.
+  public var webACLs: [WebACL]?
+
+  /// What a web ACL decided.
+  public struct WebACL: Codable, Sendable, Equatable {
+    public var id: String
+    /// Of the default action first, then of its rules.
+    public var counters: [WebACLCounter]
+    /// The addresses that rate-based rules hold back now.
+    public var limited: [Limited] = []
+
+    public init(id: String, counters: [WebACLCounter]) {
+      self.id = id
+      self.counters = counters
+    }
+  }
+
+  /// Addresses whose rate is over the limit of a rule.
+  public struct Limited: Codable, Sendable, Equatable {
+    public var rule: String
+    /// For a rule inside of a group; `rule` then is the one that refers to it.
+    public var groupRule: String?
+    public var addresses: [String]
+
+    public init(rule: String, groupRule: String?, addresses: [String]) {
+      self.rule = rule
+      self.groupRule = groupRule
+      self.addresses = addresses
+    }
+  }
 
   public init(
     time: Double, workerStartedAt: Double, loadBalancers: [LoadBalancer] = [], nodes: [LoadBalancer] = [],

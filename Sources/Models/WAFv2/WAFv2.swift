@@ -10,20 +10,42 @@ public enum WAFv2 {
   public static var associateWebACL: APIOperation<AssociateWebACLRequest, AssociateWebACLResponse> { APIOperation(model, "AssociateWebACL") }
   public static var checkCapacity: APIOperation<CheckCapacityRequest, CheckCapacityResponse> { APIOperation(model, "CheckCapacity") }
   public static var createIPSet: APIOperation<CreateIPSetRequest, CreateIPSetResponse> { APIOperation(model, "CreateIPSet") }
+  public static var createRegexPatternSet: APIOperation<CreateRegexPatternSetRequest, CreateRegexPatternSetResponse> { APIOperation(model, "CreateRegexPatternSet") }
+  public static var createRuleGroup: APIOperation<CreateRuleGroupRequest, CreateRuleGroupResponse> { APIOperation(model, "CreateRuleGroup") }
   public static var createWebACL: APIOperation<CreateWebACLRequest, CreateWebACLResponse> { APIOperation(model, "CreateWebACL") }
   public static var deleteIPSet: APIOperation<DeleteIPSetRequest, DeleteIPSetResponse> { APIOperation(model, "DeleteIPSet") }
+  public static var deleteLoggingConfiguration: APIOperation<DeleteLoggingConfigurationRequest, DeleteLoggingConfigurationResponse> { APIOperation(model, "DeleteLoggingConfiguration") }
+  public static var deletePermissionPolicy: APIOperation<DeletePermissionPolicyRequest, DeletePermissionPolicyResponse> { APIOperation(model, "DeletePermissionPolicy") }
+  public static var deleteRegexPatternSet: APIOperation<DeleteRegexPatternSetRequest, DeleteRegexPatternSetResponse> { APIOperation(model, "DeleteRegexPatternSet") }
+  public static var deleteRuleGroup: APIOperation<DeleteRuleGroupRequest, DeleteRuleGroupResponse> { APIOperation(model, "DeleteRuleGroup") }
   public static var deleteWebACL: APIOperation<DeleteWebACLRequest, DeleteWebACLResponse> { APIOperation(model, "DeleteWebACL") }
+  public static var describeManagedRuleGroup: APIOperation<DescribeManagedRuleGroupRequest, DescribeManagedRuleGroupResponse> { APIOperation(model, "DescribeManagedRuleGroup") }
   public static var disassociateWebACL: APIOperation<DisassociateWebACLRequest, DisassociateWebACLResponse> { APIOperation(model, "DisassociateWebACL") }
   public static var getIPSet: APIOperation<GetIPSetRequest, GetIPSetResponse> { APIOperation(model, "GetIPSet") }
+  public static var getLoggingConfiguration: APIOperation<GetLoggingConfigurationRequest, GetLoggingConfigurationResponse> { APIOperation(model, "GetLoggingConfiguration") }
+  public static var getPermissionPolicy: APIOperation<GetPermissionPolicyRequest, GetPermissionPolicyResponse> { APIOperation(model, "GetPermissionPolicy") }
+  public static var getRateBasedStatementManagedKeys: APIOperation<GetRateBasedStatementManagedKeysRequest, GetRateBasedStatementManagedKeysResponse> { APIOperation(model, "GetRateBasedStatementManagedKeys") }
+  public static var getRegexPatternSet: APIOperation<GetRegexPatternSetRequest, GetRegexPatternSetResponse> { APIOperation(model, "GetRegexPatternSet") }
+  public static var getRuleGroup: APIOperation<GetRuleGroupRequest, GetRuleGroupResponse> { APIOperation(model, "GetRuleGroup") }
+  public static var getSampledRequests: APIOperation<GetSampledRequestsRequest, GetSampledRequestsResponse> { APIOperation(model, "GetSampledRequests") }
   public static var getWebACL: APIOperation<GetWebACLRequest, GetWebACLResponse> { APIOperation(model, "GetWebACL") }
   public static var getWebACLForResource: APIOperation<GetWebACLForResourceRequest, GetWebACLForResourceResponse> { APIOperation(model, "GetWebACLForResource") }
+  public static var listAvailableManagedRuleGroupVersions: APIOperation<ListAvailableManagedRuleGroupVersionsRequest, ListAvailableManagedRuleGroupVersionsResponse> { APIOperation(model, "ListAvailableManagedRuleGroupVersions") }
+  public static var listAvailableManagedRuleGroups: APIOperation<ListAvailableManagedRuleGroupsRequest, ListAvailableManagedRuleGroupsResponse> { APIOperation(model, "ListAvailableManagedRuleGroups") }
   public static var listIPSets: APIOperation<ListIPSetsRequest, ListIPSetsResponse> { APIOperation(model, "ListIPSets") }
+  public static var listLoggingConfigurations: APIOperation<ListLoggingConfigurationsRequest, ListLoggingConfigurationsResponse> { APIOperation(model, "ListLoggingConfigurations") }
+  public static var listRegexPatternSets: APIOperation<ListRegexPatternSetsRequest, ListRegexPatternSetsResponse> { APIOperation(model, "ListRegexPatternSets") }
   public static var listResourcesForWebACL: APIOperation<ListResourcesForWebACLRequest, ListResourcesForWebACLResponse> { APIOperation(model, "ListResourcesForWebACL") }
+  public static var listRuleGroups: APIOperation<ListRuleGroupsRequest, ListRuleGroupsResponse> { APIOperation(model, "ListRuleGroups") }
   public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
   public static var listWebACLs: APIOperation<ListWebACLsRequest, ListWebACLsResponse> { APIOperation(model, "ListWebACLs") }
+  public static var putLoggingConfiguration: APIOperation<PutLoggingConfigurationRequest, PutLoggingConfigurationResponse> { APIOperation(model, "PutLoggingConfiguration") }
+  public static var putPermissionPolicy: APIOperation<PutPermissionPolicyRequest, PutPermissionPolicyResponse> { APIOperation(model, "PutPermissionPolicy") }
   public static var tagResource: APIOperation<TagResourceRequest, TagResourceResponse> { APIOperation(model, "TagResource") }
   public static var untagResource: APIOperation<UntagResourceRequest, UntagResourceResponse> { APIOperation(model, "UntagResource") }
   public static var updateIPSet: APIOperation<UpdateIPSetRequest, UpdateIPSetResponse> { APIOperation(model, "UpdateIPSet") }
+  public static var updateRegexPatternSet: APIOperation<UpdateRegexPatternSetRequest, UpdateRegexPatternSetResponse> { APIOperation(model, "UpdateRegexPatternSet") }
+  public static var updateRuleGroup: APIOperation<UpdateRuleGroupRequest, UpdateRuleGroupResponse> { APIOperation(model, "UpdateRuleGroup") }
   public static var updateWebACL: APIOperation<UpdateWebACLRequest, UpdateWebACLResponse> { APIOperation(model, "UpdateWebACL") }
 }
 
@@ -33,20 +55,42 @@ known AssociateWebACL CheckCapacity CreateAPIKey CreateIPSet CreateRegexPatternS
 op AssociateWebACL POST / AssociateWebACLRequest AssociateWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFUnavailableEntityException,WAFInvalidOperationException,WAFLimitsExceededException,WAFFeatureNotIncludedInPricingPlanException
 op CheckCapacity POST / CheckCapacityRequest CheckCapacityResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFLimitsExceededException,WAFInvalidResourceException,WAFUnavailableEntityException,WAFSubscriptionNotFoundException,WAFExpiredManagedRuleGroupVersionException,WAFInvalidOperationException
 op CreateIPSet POST / CreateIPSetRequest CreateIPSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
+op CreateRegexPatternSet POST / CreateRegexPatternSetRequest CreateRegexPatternSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
+op CreateRuleGroup POST / CreateRuleGroupRequest CreateRuleGroupResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFUnavailableEntityException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFSubscriptionNotFoundException,WAFNonexistentItemException,WAFInvalidOperationException
 op CreateWebACL POST / CreateWebACLRequest CreateWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFInvalidResourceException,WAFUnavailableEntityException,WAFNonexistentItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFSubscriptionNotFoundException,WAFInvalidOperationException,WAFConfigurationWarningException,WAFExpiredManagedRuleGroupVersionException
 op DeleteIPSet POST / DeleteIPSetRequest DeleteIPSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFOptimisticLockException,WAFAssociatedItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
+op DeleteLoggingConfiguration POST / DeleteLoggingConfigurationRequest DeleteLoggingConfigurationResponse errors=WAFInternalErrorException,WAFNonexistentItemException,WAFOptimisticLockException,WAFInvalidParameterException,WAFInvalidOperationException
+op DeletePermissionPolicy POST / DeletePermissionPolicyRequest DeletePermissionPolicyResponse errors=WAFNonexistentItemException,WAFInternalErrorException,WAFInvalidParameterException
+op DeleteRegexPatternSet POST / DeleteRegexPatternSetRequest DeleteRegexPatternSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFOptimisticLockException,WAFAssociatedItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
+op DeleteRuleGroup POST / DeleteRuleGroupRequest DeleteRuleGroupResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFOptimisticLockException,WAFAssociatedItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
 op DeleteWebACL POST / DeleteWebACLRequest DeleteWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFOptimisticLockException,WAFAssociatedItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
+op DescribeManagedRuleGroup POST / DescribeManagedRuleGroupRequest DescribeManagedRuleGroupResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidResourceException,WAFNonexistentItemException,WAFInvalidOperationException,WAFExpiredManagedRuleGroupVersionException
 op DisassociateWebACL POST / DisassociateWebACLRequest DisassociateWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
 op GetIPSet POST / GetIPSetRequest GetIPSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
+op GetLoggingConfiguration POST / GetLoggingConfigurationRequest GetLoggingConfigurationResponse errors=WAFInternalErrorException,WAFNonexistentItemException,WAFInvalidParameterException,WAFInvalidOperationException
+op GetPermissionPolicy POST / GetPermissionPolicyRequest GetPermissionPolicyResponse errors=WAFNonexistentItemException,WAFInternalErrorException,WAFInvalidParameterException
+op GetRateBasedStatementManagedKeys POST / GetRateBasedStatementManagedKeysRequest GetRateBasedStatementManagedKeysResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException,WAFUnsupportedAggregateKeyTypeException
+op GetRegexPatternSet POST / GetRegexPatternSetRequest GetRegexPatternSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
+op GetRuleGroup POST / GetRuleGroupRequest GetRuleGroupResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
+op GetSampledRequests POST / GetSampledRequestsRequest GetSampledRequestsResponse errors=WAFNonexistentItemException,WAFInternalErrorException,WAFInvalidParameterException
 op GetWebACL POST / GetWebACLRequest GetWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
 op GetWebACLForResource POST / GetWebACLForResourceRequest GetWebACLForResourceResponse errors=WAFInternalErrorException,WAFNonexistentItemException,WAFInvalidParameterException,WAFUnavailableEntityException,WAFInvalidOperationException
+op ListAvailableManagedRuleGroupVersions POST / ListAvailableManagedRuleGroupVersionsRequest ListAvailableManagedRuleGroupVersionsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFInvalidOperationException
+op ListAvailableManagedRuleGroups POST / ListAvailableManagedRuleGroupsRequest ListAvailableManagedRuleGroupsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
 op ListIPSets POST / ListIPSetsRequest ListIPSetsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
+op ListLoggingConfigurations POST / ListLoggingConfigurationsRequest ListLoggingConfigurationsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
+op ListRegexPatternSets POST / ListRegexPatternSetsRequest ListRegexPatternSetsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
 op ListResourcesForWebACL POST / ListResourcesForWebACLRequest ListResourcesForWebACLResponse errors=WAFInternalErrorException,WAFNonexistentItemException,WAFInvalidParameterException,WAFInvalidOperationException
+op ListRuleGroups POST / ListRuleGroupsRequest ListRuleGroupsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
 op ListTagsForResource POST / ListTagsForResourceRequest ListTagsForResourceResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
 op ListWebACLs POST / ListWebACLsRequest ListWebACLsResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidOperationException
+op PutLoggingConfiguration POST / PutLoggingConfigurationRequest PutLoggingConfigurationResponse errors=WAFInternalErrorException,WAFNonexistentItemException,WAFOptimisticLockException,WAFServiceLinkedRoleErrorException,WAFInvalidParameterException,WAFInvalidOperationException,WAFLimitsExceededException,WAFLogDestinationPermissionIssueException,WAFFeatureNotIncludedInPricingPlanException
+op PutPermissionPolicy POST / PutPermissionPolicyRequest PutPermissionPolicyResponse errors=WAFNonexistentItemException,WAFInternalErrorException,WAFInvalidParameterException,WAFInvalidPermissionPolicyException
 op TagResource POST / TagResourceRequest TagResourceResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFLimitsExceededException,WAFNonexistentItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
 op UntagResource POST / UntagResourceRequest UntagResourceResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFTagOperationException,WAFTagOperationInternalErrorException,WAFInvalidOperationException
 op UpdateIPSet POST / UpdateIPSetRequest UpdateIPSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFInvalidOperationException
+op UpdateRegexPatternSet POST / UpdateRegexPatternSetRequest UpdateRegexPatternSetResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFInvalidOperationException
+op UpdateRuleGroup POST / UpdateRuleGroupRequest UpdateRuleGroupResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFUnavailableEntityException,WAFSubscriptionNotFoundException,WAFInvalidOperationException,WAFConfigurationWarningException
 op UpdateWebACL POST / UpdateWebACLRequest UpdateWebACLResponse errors=WAFInternalErrorException,WAFInvalidParameterException,WAFNonexistentItemException,WAFDuplicateItemException,WAFOptimisticLockException,WAFLimitsExceededException,WAFInvalidResourceException,WAFUnavailableEntityException,WAFSubscriptionNotFoundException,WAFInvalidOperationException,WAFExpiredManagedRuleGroupVersionException,WAFConfigurationWarningException,WAFFeatureNotIncludedInPricingPlanException
 int ASN min=0 max=4294967295
 struct AWSManagedRulesACFPRuleSet
@@ -66,6 +110,10 @@ m SensitivityToBlock SensitivityToAct
 struct AWSManagedRulesBotControlRuleSet
 m EnableMachineLearning EnableMachineLearning
 m InspectionLevel InspectionLevel !
+str Action
+struct ActionCondition
+m Action ActionValue !
+str ActionValue enum=ALLOW|BLOCK|COUNT|CAPTCHA|CHALLENGE|EXCLUDED_AS_COUNT
 struct AddressField
 m Identifier FieldIdentifier !
 list AddressFields AddressField
@@ -106,14 +154,23 @@ m FieldToMatch FieldToMatch !
 m PositionalConstraint PositionalConstraint !
 m SearchString SearchString !
 m TextTransformations TextTransformations !
+int CapacityUnit min=1
 struct CaptchaAction
 m CustomRequestHandling CustomRequestHandling
 struct CaptchaConfig
 m ImmunityTimeProperty ImmunityTimeProperty
+struct CaptchaResponse
+m FailureReason FailureReason
+m ResponseCode ResponseCode
+m SolveTimestamp SolveTimestamp
 struct ChallengeAction
 m CustomRequestHandling CustomRequestHandling
 struct ChallengeConfig
 m ImmunityTimeProperty ImmunityTimeProperty
+struct ChallengeResponse
+m FailureReason FailureReason
+m ResponseCode ResponseCode
+m SolveTimestamp SolveTimestamp
 struct CheckCapacityRequest
 m Rules Rules !
 m Scope Scope !
@@ -126,6 +183,10 @@ m UsageOfAction UsageOfAction !
 struct ClientSideActionConfig
 m Challenge ClientSideAction !
 str ComparisonOperator enum=EQ|NE|LE|LT|GE|GT
+struct Condition
+m ActionCondition ActionCondition
+m LabelNameCondition LabelNameCondition
+list Conditions Condition min=1
 int ConsumedCapacity min=0
 struct CookieMatchPattern
 m All All
@@ -138,6 +199,7 @@ m MatchScope MapMatchScope !
 m OversizeHandling OversizeHandling !
 struct CountAction
 m CustomRequestHandling CustomRequestHandling
+str Country
 str CountryCode enum=AF|AX|AL|DZ|AS|AD|AO|AI|AQ|AG|AR|AM|AW|AU|AT|AZ|BS|BH|BD|BB|BY|BE|BZ|BJ|BM|BT|BO|BQ|BA|BW|BV|BR|IO|BN|BG|BF|BI|KH|CM|CA|CV|KY|CF|TD|CL|CN|CX|CC|CO|KM|CG|CD|CK|CR|CI|HR|CU|CW|CY|CZ|DK|DJ|DM|DO|EC|EG|SV|GQ|ER|EE|ET|FK|FO|FJ|FI|FR|GF|PF|TF|GA|GM|GE|DE|GH|GI|GR|GL|GD|GP|GU|GT|GG|GN|GW|GY|HT|HM|VA|HN|HK|HU|IS|IN|ID|IR|IQ|IE|IM|IL|IT|JM|JP|JE|JO|KZ|KE|KI|KP|KR|KW|KG|LA|LV|LB|LS|LR|LY|LI|LT|LU|MO|MK|MG|MW|MY|MV|ML|MT|MH|MQ|MR|MU|YT|MX|FM|MD|MC|MN|ME|MS|MA|MZ|MM|NA|NR|NP|NL|NC|NZ|NI|NE|NG|NU|NF|MP|NO|OM|PK|PW|PS|PA|PG|PY|PE|PH|PN|PL|PT|PR|QA|RE|RO|RU|RW|BL|SH|KN|LC|MF|PM|VC|WS|SM|ST|SA|SN|RS|SC|SL|SG|SX|SK|SI|SB|SO|ZA|GS|SS|ES|LK|SD|SR|SJ|SZ|SE|CH|SY|TW|TJ|TZ|TH|TL|TG|TK|TO|TT|TN|TR|TM|TC|TV|UG|UA|AE|GB|US|UM|UY|UZ|VU|VE|VN|VG|VI|WF|EH|YE|ZM|ZW|XK
 list CountryCodes CountryCode min=1
 struct CreateIPSetRequest
@@ -149,6 +211,25 @@ m Scope Scope !
 m Tags TagList
 struct CreateIPSetResponse
 m Summary IPSetSummary
+struct CreateRegexPatternSetRequest
+m Description EntityDescription
+m Name EntityName !
+m RegularExpressionList RegularExpressionList !
+m Scope Scope !
+m Tags TagList
+struct CreateRegexPatternSetResponse
+m Summary RegexPatternSetSummary
+struct CreateRuleGroupRequest
+m Capacity CapacityUnit !
+m CustomResponseBodies CustomResponseBodies
+m Description EntityDescription
+m Name EntityName !
+m Rules Rules
+m Scope Scope !
+m Tags TagList
+m VisibilityConfig VisibilityConfig !
+struct CreateRuleGroupResponse
+m Summary RuleGroupSummary
 struct CreateWebACLRequest
 m ApplicationConfig ApplicationConfig
 m AssociationConfig AssociationConfig
@@ -202,12 +283,45 @@ m LockToken LockToken !
 m Name EntityName !
 m Scope Scope !
 struct DeleteIPSetResponse
+struct DeleteLoggingConfigurationRequest
+m LogScope LogScope
+m LogType LogType
+m ResourceArn ResourceArn !
+struct DeleteLoggingConfigurationResponse
+struct DeletePermissionPolicyRequest
+m ResourceArn ResourceArn !
+struct DeletePermissionPolicyResponse
+struct DeleteRegexPatternSetRequest
+m Id EntityId !
+m LockToken LockToken !
+m Name EntityName !
+m Scope Scope !
+struct DeleteRegexPatternSetResponse
+struct DeleteRuleGroupRequest
+m Id EntityId !
+m LockToken LockToken !
+m Name EntityName !
+m Scope Scope !
+struct DeleteRuleGroupResponse
 struct DeleteWebACLRequest
 m Id EntityId !
 m LockToken LockToken !
 m Name EntityName !
 m Scope Scope !
 struct DeleteWebACLResponse
+struct DescribeManagedRuleGroupRequest
+m Name EntityName !
+m Scope Scope !
+m VendorName VendorName !
+m VersionName VersionKeyString
+struct DescribeManagedRuleGroupResponse
+m AvailableLabels LabelSummaries
+m Capacity CapacityUnit
+m ConsumedLabels LabelSummaries
+m LabelNamespace LabelName
+m Rules RuleSummaries
+m SnsTopicArn ResourceArn
+m VersionName VersionKeyString
 struct DisassociateWebACLRequest
 m ResourceArn ResourceArn !
 struct DisassociateWebACLResponse
@@ -222,6 +336,7 @@ struct ExcludedRule
 m Name EntityName !
 list ExcludedRules ExcludedRule max=100
 int FailureCode min=0 max=999
+str FailureReason enum=TOKEN_MISSING|TOKEN_EXPIRED|TOKEN_INVALID|TOKEN_DOMAIN_MISMATCH
 str FailureValue min=1 max=100 pat=.*\S.*
 str FallbackBehavior enum=MATCH|NO_MATCH
 str FieldIdentifier min=1 max=512 pat=.*\S.*
@@ -247,6 +362,13 @@ m FieldType FieldToProtectType !
 str FieldToProtectKeyName min=1 max=64 pat=.*\S.*
 list FieldToProtectKeys FieldToProtectKeyName max=100
 str FieldToProtectType enum=SINGLE_HEADER|SINGLE_COOKIE|SINGLE_QUERY_ARGUMENT|QUERY_STRING|BODY
+struct Filter
+m Behavior FilterBehavior !
+m Conditions Conditions !
+m Requirement FilterRequirement !
+str FilterBehavior enum=KEEP|DROP
+str FilterRequirement enum=MEETS_ALL|MEETS_ANY
+list Filters Filter min=1
 struct FirewallManagerRuleGroup
 m FirewallManagerStatement FirewallManagerStatement !
 m Name EntityName !
@@ -272,6 +394,50 @@ m Scope Scope !
 struct GetIPSetResponse
 m IPSet IPSet
 m LockToken LockToken
+struct GetLoggingConfigurationRequest
+m LogScope LogScope
+m LogType LogType
+m ResourceArn ResourceArn !
+struct GetLoggingConfigurationResponse
+m LoggingConfiguration LoggingConfiguration
+struct GetPermissionPolicyRequest
+m ResourceArn ResourceArn !
+struct GetPermissionPolicyResponse
+m Policy PolicyString
+struct GetRateBasedStatementManagedKeysRequest
+m RuleGroupRuleName EntityName
+m RuleName EntityName !
+m Scope Scope !
+m WebACLId EntityId !
+m WebACLName EntityName !
+struct GetRateBasedStatementManagedKeysResponse
+m ManagedKeysIPV4 RateBasedStatementManagedKeysIPSet
+m ManagedKeysIPV6 RateBasedStatementManagedKeysIPSet
+struct GetRegexPatternSetRequest
+m Id EntityId !
+m Name EntityName !
+m Scope Scope !
+struct GetRegexPatternSetResponse
+m LockToken LockToken
+m RegexPatternSet RegexPatternSet
+struct GetRuleGroupRequest
+m ARN ResourceArn
+m Id EntityId
+m Name EntityName
+m Scope Scope
+struct GetRuleGroupResponse
+m LockToken LockToken
+m RuleGroup RuleGroup
+struct GetSampledRequestsRequest
+m MaxItems ListMaxItems !
+m RuleMetricName MetricName !
+m Scope Scope !
+m TimeWindow TimeWindow !
+m WebAclArn ResourceArn !
+struct GetSampledRequestsResponse
+m PopulationSize PopulationSize
+m SampledRequests SampledHTTPRequests
+m TimeWindow TimeWindow
 struct GetWebACLForResourceRequest
 m ResourceArn ResourceArn !
 struct GetWebACLForResourceResponse
@@ -285,13 +451,28 @@ struct GetWebACLResponse
 m ApplicationIntegrationURL OutputUrl
 m LockToken LockToken
 m WebACL WebACL
+struct HTTPHeader
+m Name HeaderName
+m Value HeaderValue
+list HTTPHeaders HTTPHeader
+str HTTPMethod
+struct HTTPRequest
+m ClientIP IPString
+m Country Country
+m HTTPVersion HTTPVersion
+m Headers HTTPHeaders
+m Method HTTPMethod
+m URI URIString
+str HTTPVersion
 struct HeaderMatchPattern
 m All All
 m ExcludedHeaders HeaderNames
 m IncludedHeaders HeaderNames
+str HeaderName
 list HeaderNames FieldToMatchData min=1 max=199
 struct HeaderOrder
 m OversizeHandling OversizeHandling !
+str HeaderValue
 struct Headers
 m MatchPattern HeaderMatchPattern !
 m MatchScope MapMatchScope !
@@ -320,6 +501,7 @@ m Description EntityDescription
 m Id EntityId
 m LockToken LockToken
 m Name EntityName
+str IPString
 struct ImmunityTimeProperty
 m ImmunityTime TimeWindowSecond !
 str InspectionLevel enum=COMMON|TARGETED
@@ -346,8 +528,30 @@ struct LabelMatchStatement
 m Key LabelMatchKey !
 m Scope LabelMatchScope !
 str LabelName min=1 max=1024 pat=^[0-9A-Za-z_\-:]+$
+struct LabelNameCondition
+m LabelName LabelName !
 str LabelNamespace min=1 max=1024 pat=^[0-9A-Za-z_\-:]+:$
+list LabelSummaries LabelSummary
+struct LabelSummary
+m Name LabelName
 list Labels Label
+struct ListAvailableManagedRuleGroupVersionsRequest
+m Limit PaginationLimit
+m Name EntityName !
+m NextMarker NextMarker
+m Scope Scope !
+m VendorName VendorName !
+struct ListAvailableManagedRuleGroupVersionsResponse
+m CurrentDefaultVersion VersionKeyString
+m NextMarker NextMarker
+m Versions ManagedRuleGroupVersions
+struct ListAvailableManagedRuleGroupsRequest
+m Limit PaginationLimit
+m NextMarker NextMarker
+m Scope Scope !
+struct ListAvailableManagedRuleGroupsResponse
+m ManagedRuleGroups ManagedRuleGroupSummaries
+m NextMarker NextMarker
 struct ListIPSetsRequest
 m Limit PaginationLimit
 m NextMarker NextMarker
@@ -355,11 +559,34 @@ m Scope Scope !
 struct ListIPSetsResponse
 m IPSets IPSetSummaries
 m NextMarker NextMarker
+struct ListLoggingConfigurationsRequest
+m Limit PaginationLimit
+m LogScope LogScope
+m NextMarker NextMarker
+m Scope Scope !
+struct ListLoggingConfigurationsResponse
+m LoggingConfigurations LoggingConfigurations
+m NextMarker NextMarker
+int ListMaxItems min=1 max=500
+struct ListRegexPatternSetsRequest
+m Limit PaginationLimit
+m NextMarker NextMarker
+m Scope Scope !
+struct ListRegexPatternSetsResponse
+m NextMarker NextMarker
+m RegexPatternSets RegexPatternSetSummaries
 struct ListResourcesForWebACLRequest
 m ResourceType ResourceType
 m WebACLArn ResourceArn !
 struct ListResourcesForWebACLResponse
 m ResourceArns ResourceArns
+struct ListRuleGroupsRequest
+m Limit PaginationLimit
+m NextMarker NextMarker
+m Scope Scope !
+struct ListRuleGroupsResponse
+m NextMarker NextMarker
+m RuleGroups RuleGroupSummaries
 struct ListTagsForResourceRequest
 m Limit PaginationLimit
 m NextMarker NextMarker
@@ -375,6 +602,21 @@ struct ListWebACLsResponse
 m NextMarker NextMarker
 m WebACLs WebACLSummaries
 str LockToken min=1 max=36 pat=^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$
+list LogDestinationConfigs ResourceArn min=1 max=100
+str LogScope enum=CUSTOMER|SECURITY_LAKE|CLOUDWATCH_TELEMETRY_RULE_MANAGED
+str LogType enum=WAF_LOGS
+struct LoggingConfiguration
+m LogDestinationConfigs LogDestinationConfigs !
+m LogScope LogScope
+m LogType LogType
+m LoggingFilter LoggingFilter
+m ManagedByFirewallManager Boolean
+m RedactedFields RedactedFields
+m ResourceArn ResourceArn !
+list LoggingConfigurations LoggingConfiguration
+struct LoggingFilter
+m DefaultBehavior FilterBehavior !
+m Filters Filters !
 str LoginPathString min=1 max=256 pat=.*\S.*
 str LowReputationMode enum=ACTIVE_UNDER_DDOS|ALWAYS_ON
 struct ManagedRuleGroupConfig
@@ -395,6 +637,16 @@ m RuleActionOverrides RuleActionOverrides
 m ScopeDownStatement Statement
 m VendorName VendorName !
 m Version VersionKeyString
+list ManagedRuleGroupSummaries ManagedRuleGroupSummary
+struct ManagedRuleGroupSummary
+m Description EntityDescription
+m Name EntityName
+m VendorName VendorName
+m VersioningSupported Boolean
+struct ManagedRuleGroupVersion
+m LastUpdateTimestamp Timestamp
+m Name VersionKeyString
+list ManagedRuleGroupVersions ManagedRuleGroupVersion
 str MapMatchScope enum=ALL|KEY|VALUE
 struct Method
 str MetricName min=1 max=255 pat=^[\w#:\.\-/]+$
@@ -418,7 +670,17 @@ str PayloadType enum=JSON|FORM_ENCODED
 struct PhoneNumberField
 m Identifier FieldIdentifier !
 list PhoneNumberFields PhoneNumberField
+str PolicyString min=1 max=395000 pat=.*\S.*
+int PopulationSize
 str PositionalConstraint enum=EXACTLY|STARTS_WITH|ENDS_WITH|CONTAINS|CONTAINS_WORD
+struct PutLoggingConfigurationRequest
+m LoggingConfiguration LoggingConfiguration !
+struct PutLoggingConfigurationResponse
+m LoggingConfiguration LoggingConfiguration
+struct PutPermissionPolicyRequest
+m Policy PolicyString !
+m ResourceArn ResourceArn !
+struct PutPermissionPolicyResponse
 struct QueryString
 struct RateBasedStatement
 m AggregateKeyType RateBasedStatementAggregateKeyType !
@@ -442,6 +704,9 @@ m QueryArgument RateLimitQueryArgument
 m QueryString RateLimitQueryString
 m UriPath RateLimitUriPath
 list RateBasedStatementCustomKeys RateBasedStatementCustomKey max=5
+struct RateBasedStatementManagedKeysIPSet
+m Addresses IPAddresses
+m IPAddressVersion IPAddressVersion
 int RateLimit min=10 max=2000000000
 struct RateLimitAsn
 struct RateLimitCookie
@@ -466,16 +731,30 @@ struct RateLimitQueryString
 m TextTransformations TextTransformations !
 struct RateLimitUriPath
 m TextTransformations TextTransformations !
+list RedactedFields FieldToMatch max=100
 struct Regex
 m RegexString RegexPatternString
 struct RegexMatchStatement
 m FieldToMatch FieldToMatch !
 m RegexString RegexPatternString !
 m TextTransformations TextTransformations !
+struct RegexPatternSet
+m ARN ResourceArn
+m Description EntityDescription
+m Id EntityId
+m Name EntityName
+m RegularExpressionList RegularExpressionList
 struct RegexPatternSetReferenceStatement
 m ARN ResourceArn !
 m FieldToMatch FieldToMatch !
 m TextTransformations TextTransformations !
+list RegexPatternSetSummaries RegexPatternSetSummary
+struct RegexPatternSetSummary
+m ARN ResourceArn
+m Description EntityDescription
+m Id EntityId
+m LockToken LockToken
+m Name EntityName
 str RegexPatternString min=1 max=512 pat=.*
 str RegistrationPagePathString min=1 max=256 pat=.*\S.*
 list RegularExpressionList Regex
@@ -496,6 +775,7 @@ m UsernameField UsernameField
 str ResourceArn min=20 max=2048 pat=.*\S.*
 list ResourceArns ResourceArn
 str ResourceType enum=APPLICATION_LOAD_BALANCER|API_GATEWAY|APPSYNC|COGNITO_USER_POOL|APP_RUNNER_SERVICE|VERIFIED_ACCESS_INSTANCE|AMPLIFY
+int ResponseCode
 str ResponseContent min=1 max=10240 pat=[\s\S]*
 str ResponseContentType enum=TEXT_PLAIN|TEXT_HTML|APPLICATION_JSON
 struct ResponseInspection
@@ -547,12 +827,49 @@ struct RuleActionOverride
 m ActionToUse RuleAction !
 m Name EntityName !
 list RuleActionOverrides RuleActionOverride max=100
+struct RuleGroup
+m ARN ResourceArn !
+m AvailableLabels LabelSummaries
+m Capacity CapacityUnit !
+m ConsumedLabels LabelSummaries
+m CustomResponseBodies CustomResponseBodies
+m Description EntityDescription
+m Id EntityId !
+m LabelNamespace LabelName
+m Name EntityName !
+m Rules Rules
+m VisibilityConfig VisibilityConfig !
 struct RuleGroupReferenceStatement
 m ARN ResourceArn !
 m ExcludedRules ExcludedRules
 m RuleActionOverrides RuleActionOverrides
+list RuleGroupSummaries RuleGroupSummary
+struct RuleGroupSummary
+m ARN ResourceArn
+m Description EntityDescription
+m Id EntityId
+m LockToken LockToken
+m Name EntityName
 int RulePriority min=0
+list RuleSummaries RuleSummary
+struct RuleSummary
+m Action RuleAction
+m Name EntityName
 list Rules Rule
+int SampleWeight min=0
+struct SampledHTTPRequest
+m Action Action
+m CaptchaResponse CaptchaResponse
+m ChallengeResponse ChallengeResponse
+m Labels Labels
+m OverriddenAction Action
+m Request HTTPRequest !
+m RequestHeadersInserted HTTPHeaders
+m ResponseCodeSent ResponseStatusCode
+m RuleNameWithinRuleGroup EntityName
+m Timestamp Timestamp
+m Weight SampleWeight !
+list SampledHTTPRequests SampledHTTPRequest
 str Scope enum=CLOUDFRONT|REGIONAL
 blob SearchString
 str SensitivityLevel enum=LOW|HIGH
@@ -569,6 +886,7 @@ m FieldToMatch FieldToMatch !
 m Size Size !
 m TextTransformations TextTransformations !
 str SizeInspectionLimit enum=KB_16|KB_32|KB_48|KB_64
+int SolveTimestamp
 struct SqliMatchStatement
 m FieldToMatch FieldToMatch !
 m SensitivityLevel SensitivityLevel
@@ -614,9 +932,14 @@ m Type TextTransformationType !
 int TextTransformationPriority min=0
 str TextTransformationType enum=NONE|COMPRESS_WHITE_SPACE|HTML_ENTITY_DECODE|LOWERCASE|CMD_LINE|URL_DECODE|BASE64_DECODE|HEX_DECODE|MD5|REPLACE_COMMENTS|ESCAPE_SEQ_DECODE|SQL_HEX_DECODE|CSS_DECODE|JS_DECODE|NORMALIZE_PATH|NORMALIZE_PATH_WIN|REMOVE_NULLS|REPLACE_NULLS|BASE64_DECODE_EXT|URL_DECODE_UNI|UTF8_TO_UNICODE
 list TextTransformations TextTransformation min=1
+struct TimeWindow
+m EndTime Timestamp !
+m StartTime Timestamp !
 int TimeWindowSecond min=60 max=259200
+ts Timestamp
 str TokenDomain min=1 max=253 pat=^[\w\.\-/]+$
 list TokenDomains TokenDomain
+str URIString
 struct UntagResourceRequest
 m ResourceARN ResourceArn !
 m TagKeys TagKeyList !
@@ -629,6 +952,26 @@ m LockToken LockToken !
 m Name EntityName !
 m Scope Scope !
 struct UpdateIPSetResponse
+m NextLockToken LockToken
+struct UpdateRegexPatternSetRequest
+m Description EntityDescription
+m Id EntityId !
+m LockToken LockToken !
+m Name EntityName !
+m RegularExpressionList RegularExpressionList !
+m Scope Scope !
+struct UpdateRegexPatternSetResponse
+m NextLockToken LockToken
+struct UpdateRuleGroupRequest
+m CustomResponseBodies CustomResponseBodies
+m Description EntityDescription
+m Id EntityId !
+m LockToken LockToken !
+m Name EntityName !
+m Rules Rules
+m Scope Scope !
+m VisibilityConfig VisibilityConfig !
+struct UpdateRuleGroupResponse
 m NextLockToken LockToken
 struct UpdateWebACLRequest
 m ApplicationConfig ApplicationConfig
@@ -701,12 +1044,16 @@ struct WAFFeatureNotIncludedInPricingPlanException code=WAFFeatureNotIncludedInP
 struct WAFInternalErrorException code=WAFInternalErrorException status=500 fault msg=Message
 struct WAFInvalidOperationException code=WAFInvalidOperationException status=400 msg=Message
 struct WAFInvalidParameterException code=WAFInvalidParameterException status=400
+struct WAFInvalidPermissionPolicyException code=WAFInvalidPermissionPolicyException status=400 msg=Message
 struct WAFInvalidResourceException code=WAFInvalidResourceException status=400 msg=Message
 struct WAFLimitsExceededException code=WAFLimitsExceededException status=400 msg=Message
+struct WAFLogDestinationPermissionIssueException code=WAFLogDestinationPermissionIssueException status=400 msg=Message
 struct WAFNonexistentItemException code=WAFNonexistentItemException status=400 msg=Message
 struct WAFOptimisticLockException code=WAFOptimisticLockException status=400 msg=Message
+struct WAFServiceLinkedRoleErrorException code=WAFServiceLinkedRoleErrorException status=400
 struct WAFSubscriptionNotFoundException code=WAFSubscriptionNotFoundException status=400 msg=Message
 struct WAFTagOperationException code=WAFTagOperationException status=400 msg=Message
 struct WAFTagOperationInternalErrorException code=WAFTagOperationInternalErrorException status=500 fault msg=Message
 struct WAFUnavailableEntityException code=WAFUnavailableEntityException status=400 msg=Message
+struct WAFUnsupportedAggregateKeyTypeException code=WAFUnsupportedAggregateKeyTypeException status=400 msg=Message
 """#

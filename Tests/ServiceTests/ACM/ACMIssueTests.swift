@@ -213,24 +213,9 @@ import Testing
     }
   }
 
-  /// What openssl prints; waited for on a thread of its own.
+  /// What openssl prints.
   private func openssl(_ arguments: [String]) async throws -> String {
-    try await withCheckedThrowingContinuation { caller in
-      Thread.detachNewThread {
-        caller.resume(
-          with: Result {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = ["openssl"] + arguments
-            let pipe = Pipe()
-            process.standardOutput = pipe
-            try process.run()
-            let data = pipe.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            return String(decoding: data, as: UTF8.self)
-          })
-      }
-    }
+    String(decoding: try await Program.run(["openssl"] + arguments).output, as: UTF8.self)
   }
 
   @Test("a stack's certificate puts its record into the zone and waits until it is issued")

@@ -1,5 +1,6 @@
 // A tiny HTTP server and client on plain sockets; blocking work is on threads of its own.
 
+import CastleTesting
 import Foundation
 import Glibc
 import Synchronization
@@ -157,24 +158,9 @@ enum ELBHTTP {
 
 /// Programs beside the tests: curl, openssl.
 enum ELBProgram {
-  /// What a program prints; waited for on a thread of its own.
-  static func run(_ arguments: [String]) async throws -> (status: Int32, body: String) {
-    try await withCheckedThrowingContinuation { caller in
-      Thread.detachNewThread {
-        caller.resume(
-          with: Result {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = arguments
-            let pipe = Pipe()
-            process.standardOutput = pipe
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            let data = pipe.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            return (process.terminationStatus, String(decoding: data, as: UTF8.self))
-          })
-      }
-    }
+  /// What a program prints.
+  static func run(_ arguments: [String]) async throws -> (status: Int, body: String) {
+    let ended = try await Program.run(arguments)
+    return (ended.status, String(decoding: ended.output, as: UTF8.self))
   }
 }

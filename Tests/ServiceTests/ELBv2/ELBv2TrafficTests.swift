@@ -258,7 +258,7 @@ struct ELBv2TrafficTests {
       let bound = try #require(record?.bound)
       let address = try #require(bound.address)
       let port = try #require(bound.port)
-      func get(_ host: String) async throws -> (status: Int32, body: String) {
+      func get(_ host: String) async throws -> (status: Int, body: String) {
         try await ELBProgram.run([
           "curl", "-sS", "--max-time", "20", "--cacert", elb.authorityPath, "--resolve", "\(host):\(port):\(address)",
           "--write-out", " over %{http_version}", "https://\(host):\(port)/",

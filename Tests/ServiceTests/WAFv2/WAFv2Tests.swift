@@ -4,6 +4,7 @@ import AWSCore
 import AWSWire
 import CastleTesting
 import ELBv2Model
+import GateProtocol
 import ServiceKit
 import Testing
 import WAFv2Model
@@ -31,7 +32,7 @@ struct WAFv2Tests {
   private func with(_ body: (ServiceHarness, WAFv2Service) async throws -> Void) async throws {
     var service: WAFv2Service?
     let harness = try ServiceHarness(collections: WAFv2Service.collections) { environment in
-      let waf = WAFv2Service(environment)
+      let waf = WAFv2Service(environment, gate: GateController(socketPath: "/nowhere"))
       service = waf
       return [waf, OneLoadBalancer()]
     }

@@ -15,6 +15,8 @@ final class HTTP2Exchange: Exchange {
   private var isPOST = false
   /// Body that the target does not take yet; at most the stream's window.
   private var inbox = Bytes()
+  /// The head, while the web ACL waits for more of the body.
+  private var heldHead = Bytes()
   /// Trailers of the request, as a head whose line says nothing.
   private var trailers = Bytes()
   private var hasBody = false
@@ -61,6 +63,7 @@ final class HTTP2Exchange: Exchange {
       promised = hasBody ? loop.requestHead.contentLength : nil
       if !hasBody, loop.requestHead.contentLength ?? 0 > 0 { return refuse() }
       _ = begin(bytes, length, length)
+      if hold != nil { heldHead.append(bytes, length) }
     case .refused(let refusal) where refusal.status != 400: refuse(refusal, received: length)
     case .refused, .incomplete: refuse()
     }
@@ -92,7 +95,29 @@ final class HTTP2Exchange: Exchange {
       session?.credit(stream, count)
     } else {
       inbox.append(bytes, count)
+      resumeHeld()
     }
+  }
+
+  override var canHoldBody: Bool { true }
+
+  override var bodyAtHand: (bytes: UnsafeBufferPointer<UInt8>, isAll: Bool)? {
+    let start = inbox.isEmpty ? nil : UnsafePointer(inbox.first)
+    return (UnsafeBufferPointer(start: start, count: inbox.count), stream.remoteEnded)
+  }
+
+  /// Goes on with a request that waited, once there is as much of the body as the web ACL looks at, or all of it, or as
+  /// much as the client may send before it is taken.
+  private func resumeHeld() {
+    guard let waited = hold,
+      stream.remoteEnded || inbox.count >= min(waited.wanted, HTTP2Session.streamWindow)
+    else { return }
+    guard case .complete(let length) = loop.requestHead.parseRequest(heldHead.first, heldHead.count) else {
+      return refuse()
+    }
+    reset()
+    _ = begin(heldHead.first, length, length)
+    heldHead.release(keeping: 0)
   }
 
   /// Takes what came behind the body, which ends it.
@@ -100,6 +125,7 @@ final class HTTP2Exchange: Exchange {
     if isFinished { return session?.discard(stream, 0) ?? () }
     if let promised, promised > 0 { return refuse() }
     trailers.append(bytes, length)
+    if hold != nil { return resumeHeld() }
     if upstream?.takesBody ?? false { resumeBody() }
   }
 
@@ -208,6 +234,12 @@ final class HTTP2Exchange: Exchange {
     endRecord()
     outgoing.release(keeping: 4 << 10)
     isFinished = true
+    if !inbox.isEmpty, !stream.remoteEnded {
+      // The rest of an unwanted body can come only when its window opens again.
+      let count = inbox.count
+      inbox.release(keeping: 0)
+      session?.credit(stream, count)
+    }
     session?.endData(stream)
     if stream.localEnded, let session, isFinished { session.complete(stream) }
   }
@@ -232,6 +264,8 @@ final class HTTP2Exchange: Exchange {
     session?.creditConnection(inbox.count)
     session = nil
     tls = nil
+    hold = nil
+    heldHead.release(keeping: 0)
     inbox.release(keeping: 0)
     trailers.release(keeping: 0)
     outgoing.release(keeping: 4 << 10)

@@ -284,7 +284,7 @@ actor GateReconciler {
     case .health(let reports):
       remember(reports)
       if reports.contains(where: { $0.state == .unused && $0.reason == .notRegistered }) { await applyIfThere() }
-    case .statistics, .attack: break
+    case .statistics, .attack, .webACL: break
     }
   }
 }

@@ -23,7 +23,6 @@ extension WAFv2Service {
       }
       try tx.put(AssociationRecord(resource: input.resourceArn, webACL: input.webACLArn), call.scope)
     }
-    warnOnce()
     return .init()
   }
 

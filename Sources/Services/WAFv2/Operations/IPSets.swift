@@ -78,11 +78,7 @@ extension WAFv2Service {
     try Self.requireRegional(input.scope)
     try await store.write { tx in
       let record = try Self.ipSet(input.id, input.name, input.lockToken, tx, call.scope)
-      for acl in try tx.list(WebACLRecord.self, call.scope) {
-        var check = RuleCheck()
-        try check.check(Self.answer(acl).rules ?? [])
-        if check.ipSets.contains(record.arn) { throw WAFError.associated }
-      }
+      guard try !Self.isReferenced(\.ipSets, record.arn, tx, call.scope) else { throw WAFError.associated }
       try tx.delete(IPSetRecord.self, call.scope, record.id)
     }
     return .init()

@@ -1,4 +1,4 @@
-// Tags of web ACLs and IP sets.
+// Tags of web ACLs, rule groups and sets.
 
 import AWSCore
 import AWSWire
@@ -36,6 +36,8 @@ extension WAFv2Service {
     let tags = try await store.read { snapshot in
       if let acl = try snapshot.find(WebACLRecord.self, call.scope, index: "arn", arn).first { return acl.tags }
       if let set = try snapshot.find(IPSetRecord.self, call.scope, index: "arn", arn).first { return set.tags }
+      if let set = try snapshot.find(PatternSetRecord.self, call.scope, index: "arn", arn).first { return set.tags }
+      if let group = try snapshot.find(RuleGroupRecord.self, call.scope, index: "arn", arn).first { return group.tags }
       throw WAFError.notFound
     }
     let sorted = tags.sorted { $0.key < $1.key }
@@ -66,6 +68,14 @@ extension WAFv2Service {
         change(&set.tags)
         guard set.tags.count <= WAFLimits.tagsMax else { throw WAFError.limit }
         try tx.put(set, call.scope)
+      } else if var patterns = try tx.find(PatternSetRecord.self, call.scope, index: "arn", arn).first {
+        change(&patterns.tags)
+        guard patterns.tags.count <= WAFLimits.tagsMax else { throw WAFError.limit }
+        try tx.put(patterns, call.scope)
+      } else if var group = try tx.find(RuleGroupRecord.self, call.scope, index: "arn", arn).first {
+        change(&group.tags)
+        guard group.tags.count <= WAFLimits.tagsMax else { throw WAFError.limit }
+        try tx.put(group, call.scope)
       } else {
         throw WAFError.notFound
       }

@@ -5,17 +5,19 @@ import AWSWire
 import ServiceKit
 import Store
 import WAFv2Model
+import WebACL
 
 extension WAFv2Service {
   func createWebACL(_ input: WAFv2.CreateWebACLRequest, _ call: CallContext) async throws -> WAFv2.CreateWebACLResponse
   {
     try Self.requireRegional(input.scope)
     let rules = input.rules ?? []
-    let capacity = try Self.capacity(rules)
     let tags = try Tags.read(input.tags)
     let id = call.ids.uuid()
+    let token = call.ids.uuid()
     let arn = Self.arn("webacl", input.name, id, call)
-    let acl = WAFv2.WebACL.make {
+    try Self.checkBodyLimits(input.associationConfig)
+    let given = WAFv2.WebACL.make {
       $0.id = id
       $0.name = input.name
       $0.arn = arn
@@ -23,7 +25,6 @@ extension WAFv2Service {
       $0.defaultAction = input.defaultAction
       $0.rules = rules
       $0.visibilityConfig = input.visibilityConfig
-      $0.capacity = capacity
       $0.captchaConfig = input.captchaConfig
       $0.challengeConfig = input.challengeConfig
       $0.customResponseBodies = input.customResponseBodies
@@ -36,41 +37,52 @@ extension WAFv2Service {
       $0.retrofittedByFirewallManager = false
       $0.labelNamespace = "awswaf:\(call.account):webacl:\(input.name):"
     }
-    let record = WebACLRecord(
-      id: id, name: input.name, arn: arn, lockToken: call.ids.uuid(), acl: Self.shapes.json(acl), tags: tags)
-    try await store.write { tx in
-      guard try tx.find(WebACLRecord.self, call.scope, index: "name", record.name).isEmpty else {
-        throw WAFError.duplicate
-      }
-      guard try tx.count(WebACLRecord.self, call.scope) < WAFLimits.webACLsMax else { throw WAFError.limit }
-      try Self.requireIPSets(rules, tx, call.scope)
-      try tx.put(record, call.scope)
+    let (name, scope) = (input.name, call.scope)
+    let record = try await store.write { tx in
+      guard try tx.find(WebACLRecord.self, scope, index: "name", name).isEmpty else { throw WAFError.duplicate }
+      guard try tx.count(WebACLRecord.self, scope) < WAFLimits.webACLsMax else { throw WAFError.limit }
+      var made = given
+      made.capacity = try Self.check(rules, given.customResponseBodies, given.defaultAction, tx, scope)
+      let record = WebACLRecord(
+        id: id, name: name, arn: arn, lockToken: token, acl: Self.shapes.json(made), tags: tags)
+      try tx.put(record, scope)
+      return record
     }
     return .make { $0.summary = Self.summary(record) }
   }
 
-  /// - Throws: `WAFInvalidParameterException`, `WAFLimitsExceededException`.
-  private static func capacity(_ rules: [WAFv2.Rule]) throws -> Int {
-    var check = RuleCheck()
-    try check.check(rules)
-    let capacity = Capacity.of(rules)
+  /// Checks rules against what is there; returns their capacity. Without a default action they are not a web ACL's.
+  /// - Throws: `WAFInvalidParameterException`, `WAFLimitsExceededException`, `WAFNonexistentItemException`; 501.
+  private static func check(
+    _ rules: [WAFv2.Rule], _ bodies: [String: WAFv2.CustomResponseBody]?, _ action: WAFv2.DefaultAction?,
+    _ snapshot: Snapshot, _ scope: Scope
+  ) throws -> Int {
+    var translator = RuleTranslator(bodies: bodies, isAlone: action == nil)
+    _ = try translator.rules(rules)
+    if let action { _ = try translator.defaultAction(action) }
+    let capacities = try require(translator.references, snapshot, scope)
+    let capacity = Capacity.of(rules, groups: capacities)
     guard capacity <= WAFLimits.capacityMax else { throw WAFError.limit }
     return capacity
   }
 
-  private static func requireIPSets(_ rules: [WAFv2.Rule], _ tx: Transaction, _ scope: Scope) throws {
-    var check = RuleCheck()
-    try check.check(rules)
-    for arn in check.ipSets where try tx.find(IPSetRecord.self, scope, index: "arn", arn).isEmpty {
-      throw WAFError.notFound
+  /// A size limit that the Gate cannot keep is not taken.
+  private static func checkBodyLimits(_ config: WAFv2.AssociationConfig?) throws {
+    for (type, limit) in config?.requestBody ?? [:] where Self.bytes(limit.defaultSizeInspectionLimit) == nil {
+      throw WAFError.invalid("The parameter is not valid", field: "ASSOCIATION_CONFIG", parameter: type)
     }
+  }
+
+  /// `KB_8` to `KB_64` in bytes.
+  static func bytes(_ limit: String) -> Int? {
+    ["KB_8": 8 << 10, "KB_16": 16 << 10, "KB_32": 32 << 10, "KB_48": 48 << 10, "KB_64": 64 << 10][limit]
   }
 
   func checkCapacity(_ input: WAFv2.CheckCapacityRequest, _ call: CallContext) async throws
     -> WAFv2.CheckCapacityResponse
   {
     try Self.requireRegional(input.scope)
-    let capacity = try Self.capacity(input.rules)
+    let capacity = try await store.read { try Self.check(input.rules, nil, nil, $0, call.scope) }
     return .make { $0.capacity = capacity }
   }
 
@@ -96,18 +108,17 @@ extension WAFv2Service {
   func updateWebACL(_ input: WAFv2.UpdateWebACLRequest, _ call: CallContext) async throws -> WAFv2.UpdateWebACLResponse
   {
     try Self.requireRegional(input.scope)
+    try Self.checkBodyLimits(input.associationConfig)
     let rules = input.rules ?? []
-    let capacity = try Self.capacity(rules)
     let next = call.ids.uuid()
     try await store.write { tx in
       var record = try Self.webACL(input.id, input.name, input.lockToken, tx, call.scope)
-      try Self.requireIPSets(rules, tx, call.scope)
       var acl = Self.answer(record)
+      acl.capacity = try Self.check(rules, input.customResponseBodies, input.defaultAction, tx, call.scope)
       acl.description = input.description
       acl.defaultAction = input.defaultAction
       acl.rules = rules
       acl.visibilityConfig = input.visibilityConfig
-      acl.capacity = capacity
       acl.captchaConfig = input.captchaConfig
       acl.challengeConfig = input.challengeConfig
       acl.customResponseBodies = input.customResponseBodies
@@ -141,6 +152,7 @@ extension WAFv2Service {
       guard try tx.find(AssociationRecord.self, call.scope, index: "webACL", record.arn).isEmpty else {
         throw WAFError.associated
       }
+      try tx.delete(LoggingRecord.self, call.scope, record.arn)
       try tx.delete(WebACLRecord.self, call.scope, record.id)
     }
     return .init()

@@ -5,7 +5,12 @@ import WAFv2Model
 
 enum Capacity {
   /// The units of some rules together.
-  static func of(_ rules: [WAFv2.Rule]) -> Int { rules.reduce(0) { $0 + of($1.statement) } }
+  static func of(_ rules: [WAFv2.Rule], groups: [String: Int] = [:]) -> Int {
+    rules.reduce(0) { sum, rule in
+      let own = rule.statement.ruleGroupReferenceStatement.map { groups[$0.arn] ?? 0 }
+      return sum + (own ?? of(rule.statement))
+    }
+  }
 
   static func of(_ statement: WAFv2.Statement?) -> Int {
     guard let statement else { return 0 }
@@ -16,7 +21,8 @@ enum Capacity {
       return 2 + 30 * (rate.customKeys?.count ?? 0) + of(rate.scopeDownStatement?.value)
     }
     if let managed = statement.managedRuleGroupStatement?.value {
-      return (managedGroups[managed.name] ?? 50) + of(managed.scopeDownStatement?.value)
+      return (ManagedRules.group(vendor: managed.vendorName, name: managed.name)?.capacity ?? 0)
+        + of(managed.scopeDownStatement?.value)
     }
     if let match = statement.byteMatchStatement {
       let base = ["CONTAINS", "CONTAINS_WORD"].contains(match.positionalConstraint) ? 10 : 2
@@ -52,15 +58,4 @@ enum Capacity {
     if field?.allQueryArguments != nil { units += 10 }
     return units + 10 * transformations.filter { $0.type != "NONE" }.count
   }
-
-  /// The rule groups that AWS manages.
-  private static let managedGroups = [
-    "AWSManagedRulesCommonRuleSet": 700, "AWSManagedRulesAdminProtectionRuleSet": 100,
-    "AWSManagedRulesKnownBadInputsRuleSet": 200, "AWSManagedRulesSQLiRuleSet": 200,
-    "AWSManagedRulesLinuxRuleSet": 200, "AWSManagedRulesUnixRuleSet": 100, "AWSManagedRulesWindowsRuleSet": 200,
-    "AWSManagedRulesPHPRuleSet": 100, "AWSManagedRulesWordPressRuleSet": 100,
-    "AWSManagedRulesAmazonIpReputationList": 25, "AWSManagedRulesAnonymousIpList": 50,
-    "AWSManagedRulesBotControlRuleSet": 50, "AWSManagedRulesATPRuleSet": 50, "AWSManagedRulesACFPRuleSet": 50,
-    "AWSManagedRulesAntiDDoSRuleSet": 50,
-  ]
 }
