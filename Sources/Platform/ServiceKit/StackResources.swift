@@ -1,7 +1,6 @@
-// What providers of stack resources share: tags, waiting, undoing, deleting what may be gone.
+// What providers of stack resources share: tags, waiting, deleting what may be gone.
 
 import AWSCore
-import Logging
 import Store
 
 extension ResourceContext {

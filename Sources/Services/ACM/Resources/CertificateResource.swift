@@ -52,10 +52,8 @@ extension ACMService {
         return handle
       },
       delete: { handle, _, context in
-        do {
-          _ = try await context.call.invoke(ACM.deleteCertificate, .make { $0.certificateArn = handle.physicalID })
-        } catch let error as AWSError where error.code == "ResourceNotFoundException" {
-          // Gone already.
+        _ = try await Self.unlessGone(["ResourceNotFoundException"]) {
+          try await context.call.invoke(ACM.deleteCertificate, .make { $0.certificateArn = handle.physicalID })
         }
       })
   }

@@ -6,15 +6,6 @@ import ServiceKit
 import WAFv2Model
 
 extension WAFv2Service {
-  /// What is gone already need not be deleted.
-  private static func unlessGone(_ body: () async throws -> Void) async throws {
-    do {
-      try await body()
-    } catch let error as AWSError where error.code == "WAFNonexistentItemException" {
-      // Gone already.
-    }
-  }
-
   /// Ref is `name|id|scope`.
   var ruleGroupProvider: ResourceProvider {
     ResourceProvider(
@@ -46,7 +37,7 @@ extension WAFv2Service {
         return try await Self.ruleGroupHandle(handle.physicalID, context)
       },
       delete: { handle, _, context in
-        try await Self.unlessGone {
+        _ = try await Self.unlessGone(Self.gone) {
           let token = try await Self.ruleGroup(handle.physicalID, context).lockToken
           let (name, id, scope) = try Self.reference(handle.physicalID)
           _ = try await context.call.invoke(
@@ -128,7 +119,7 @@ extension WAFv2Service {
         return handle
       },
       delete: { handle, _, context in
-        try await Self.unlessGone {
+        _ = try await Self.unlessGone(Self.gone) {
           let token = try await Self.patternSet(handle.physicalID, context).lockToken
           let (name, id, scope) = try Self.reference(handle.physicalID)
           _ = try await context.call.invoke(
@@ -171,7 +162,7 @@ extension WAFv2Service {
       create: { properties, context in try await put(properties, context) },
       update: { _, _, new, context in try await put(new, context) },
       delete: { handle, _, context in
-        try await Self.unlessGone {
+        _ = try await Self.unlessGone(Self.gone) {
           _ = try await context.call.invoke(
             WAFv2.deleteLoggingConfiguration, .make { $0.resourceArn = handle.physicalID })
         }

@@ -30,42 +30,27 @@ extension WAFv2Service {
     }
   }
 
+  /// How WAF says that there is none.
+  static let gone: Set<String> = ["WAFNonexistentItemException"]
+
   static func tags(_ properties: JSONValue, _ context: ResourceContext) -> [WAFv2.Tag]? {
-    var all = context.tags
-    for tag in properties["Tags"]?.array ?? [] {
-      if let key = tag["Key"]?.text { all[key] = tag["Value"]?.text ?? "" }
-    }
-    guard !all.isEmpty else { return nil }
-    return all.sorted { $0.key < $1.key }.map { key, value in
-      .make {
-        $0.key = key
-        $0.value = value
-      }
-    }
+    let all = context.allTags(properties)
+    return all.isEmpty ? nil : wire(all)
   }
 
   static func updateTags(_ arn: String, _ new: JSONValue, _ context: ResourceContext) async throws {
-    let wanted = tags(new, context) ?? []
+    let call = context.call
     let present =
-      try await context.call.invoke(WAFv2.listTagsForResource, .make { $0.resourceARN = arn }).tagInfoForResource?
-      .tagList ?? []
-    let obsolete = present.map(\.key).filter { key in !wanted.contains { $0.key == key } }
-    if !obsolete.isEmpty {
-      _ = try await context.call.invoke(
-        WAFv2.untagResource,
-        .make {
-          $0.resourceARN = arn
-          $0.tagKeys = obsolete
-        })
+      try await call.invoke(WAFv2.listTagsForResource, .make { $0.resourceARN = arn }).tagInfoForResource?.tagList ?? []
+    try await ResourceContext.updateTags(to: context.allTags(new), present: present.map(\.key)) { obsolete in
+      _ = try await call.invoke(WAFv2.untagResource, .make { ($0.resourceARN, $0.tagKeys) = (arn, obsolete) })
+    } add: { tags in
+      _ = try await call.invoke(WAFv2.tagResource, .make { ($0.resourceARN, $0.tags) = (arn, wire(tags)) })
     }
-    if !wanted.isEmpty {
-      _ = try await context.call.invoke(
-        WAFv2.tagResource,
-        .make {
-          $0.resourceARN = arn
-          $0.tags = wanted
-        })
-    }
+  }
+
+  private static func wire(_ tags: [String: String]) -> [WAFv2.Tag] {
+    tags.sorted { $0.key < $1.key }.map { key, value in .make { ($0.key, $0.value) = (key, value) } }
   }
 
   /// The parts of a Ref: `name|id|scope`.

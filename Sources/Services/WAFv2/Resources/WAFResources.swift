@@ -33,7 +33,7 @@ extension WAFv2Service {
         return try await Self.webACLHandle(handle.physicalID, context)
       },
       delete: { handle, _, context in
-        do {
+        _ = try await Self.unlessGone(Self.gone) {
           let now = try await Self.webACL(handle.physicalID, context)
           let (name, id, scope) = try Self.reference(handle.physicalID)
           _ = try await context.call.invoke(
@@ -44,8 +44,6 @@ extension WAFv2Service {
               $0.scope = scope
               $0.lockToken = now.lockToken ?? ""
             })
-        } catch let error as AWSError where error.code == "WAFNonexistentItemException" {
-          // Gone already.
         }
       })
   }
@@ -116,7 +114,7 @@ extension WAFv2Service {
         return handle
       },
       delete: { handle, _, context in
-        do {
+        _ = try await Self.unlessGone(Self.gone) {
           let now = try await Self.ipSet(handle.physicalID, context)
           let (name, id, scope) = try Self.reference(handle.physicalID)
           _ = try await context.call.invoke(
@@ -127,8 +125,6 @@ extension WAFv2Service {
               $0.scope = scope
               $0.lockToken = now.lockToken ?? ""
             })
-        } catch let error as AWSError where error.code == "WAFNonexistentItemException" {
-          // Gone already.
         }
       })
   }
