@@ -7,7 +7,7 @@ PORT ?= 4566
 export CONFIGURATION FILE PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down destroy status build test test-fast lint format bench models clean
+.PHONY: help up down destroy status build test test-fast lint format bench fuzz models clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ format:              ## format our own sources
 
 bench:               ## measure, beside nginx, HAProxy and moto (builds optimised programs: slow the first time)
 	@Tools/bench
+
+fuzz:                ## libFuzzer in front of every parser, ten minutes each (Tools/fuzz SECONDS TARGET for less)
+	@Tools/fuzz
 
 models:              ## write Sources/Models anew from the installed botocore
 	@Tools/generate

@@ -50,6 +50,18 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
     name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: house)
 }
 
+// MARK: - Fuzzing
+
+/// Only where Tools/fuzz asks for it: it links with libFuzzer, which has a main of its own.
+let fuzzing: [Target] =
+  Context.environment["CASTLE_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "castle-fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzProgram",
+      swiftSettings: house + [.unsafeFlags(["-parse-as-library"])], linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
+  ]
+
 // MARK: - Models and services
 
 /// One generated module per AWS API: request and response shapes, and the schema that the wire reads.
@@ -230,6 +242,10 @@ let package = Package(
     tests("TemplatesTests", ["Templates"]),
     tests("LinearRegexTests", ["LinearRegex"]),
     tests("WebACLTests", ["WebACL"]),
+    .target(
+      name: "FuzzTargets", dependencies: ["AWSWire", "ByteRegex", "GateTokens", "HTTPWire", "LinearRegex", "WebACL"],
+      path: "Tests/FuzzTargets", swiftSettings: house),
+    tests("FuzzingTests", ["FuzzTargets"], exclude: ["Corpus"]),
     tests(
       "GateTests",
       [
@@ -246,5 +262,5 @@ let package = Package(
         + models.map { .byName(name: "\($0)Model") }),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser", "Scripts"]),
-  ] + models.map(model) + services
+  ] + models.map(model) + services + fuzzing
 )

@@ -78,7 +78,7 @@ events {{ worker_connections 25000; }}
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {nginx_temporary(f"{folder}/proxy")}
   upstream targets {{ server 127.0.0.1:{front.upstream}; keepalive 256; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:{port} {"ssl" if front.tls else ""} {"http2" if front.http2 else ""} backlog=4096; {tls}
-    client_max_body_size 0; proxy_request_buffering off; proxy_buffers 16 16k; proxy_max_temp_file_size 0;
+    client_max_body_size 0; client_body_buffer_size 2m; proxy_buffers 16 16k; proxy_max_temp_file_size 0;
     {rules}
     location / {{ proxy_pass http://targets; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

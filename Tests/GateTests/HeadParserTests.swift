@@ -117,6 +117,20 @@ struct HeadParserTests {
     if reason == .bothTEAndCLPresent { #expect(head.requestFraming == .chunked) }
   }
 
+  @Test("after chunks in an answer of HTTP/1.0 the connection is not used again")
+  func oldChunks() {
+    for (version, keeps) in [("1.0", false), ("1.1", true)] {
+      let text = "HTTP/\(version) 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+      var head = MessageHead()
+      let bytes = Array(text.utf8)
+      let result = bytes.withUnsafeBufferPointer { bytes in
+        bytes.baseAddress.map { head.parseResponse($0, bytes.count) } ?? .incomplete
+      }
+      #expect(result == .complete(bytes.count))
+      #expect(head.keepsAlive == keeps)
+    }
+  }
+
   @Test("sizes beyond the limits are refused with 414 and 431")
   func limits() {
     let long = String(repeating: "a", count: 17 << 10)

@@ -57,6 +57,8 @@ final class EventLoop {
   /// Connections with something at hand to go on with after this batch.
   private var ready: [Connection] = []
   private var resuming: [Connection] = []
+  /// Clients whose ClientHello waits for its answer.
+  var handshakes = HandshakeQueue()
   private var http2Tools: HTTP2Tools?
   /// Closed during this batch; their memory may still be in use below us on the stack.
   private var closed: [Connection] = []
@@ -126,6 +128,7 @@ final class EventLoop {
         for connection in resuming where !connection.isClosed { connection.resume() }
         resuming.removeAll(keepingCapacity: true)
       }
+      if !handshakes.isEmpty, let client = handshakes.next() { client.takeTurn() }
       if now >= nextSweep { sweep() }
       if now >= nextLogHandOver { handOverLogs() }
       if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
@@ -138,7 +141,7 @@ final class EventLoop {
   }
 
   private func timeout() -> Int32 {
-    if !ready.isEmpty { return 0 }
+    if !ready.isEmpty || !handshakes.isEmpty { return 0 }
     let next = min(nextSweep, nextLogHandOver)
     if next == .max { return isDraining ? 100 : -1 }
     if next <= now { return 0 }

@@ -142,8 +142,9 @@ public struct MessageHead: ~Copyable {
     anomaly = nil
   }
 
-  /// Whether the sender lets the connection go on after this message.
-  public var keepsAlive: Bool { !connectionClose && (minorVersion == 1 || connectionKeepAlive) }
+  /// Whether the sender lets the connection go on after this message. Chunks in HTTP/1.0 are a fault that only the
+  /// connection's end makes harmless (RFC 9112, section 6.1).
+  public var keepsAlive: Bool { !connectionClose && (minorVersion == 1 || (connectionKeepAlive && !isChunked)) }
 
   /// How a request's body ends.
   public var requestFraming: BodyFraming {

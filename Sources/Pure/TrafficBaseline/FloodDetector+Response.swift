@@ -43,7 +43,10 @@ extension FloodDetector {
     var wanted = standing
     if isWorthMitigating(sample, measures) || current.isMitigated {
       current.isMitigated = true
-      wanted = limits(measures, in: &current, now: now)
+      // Whoever floods one way soon does it another, and what it has open goes on asking: requests and connections are
+      // held to the usual in any attack. Strangers that fit into it do not notice.
+      let bounded = Measure.allCases.filter { measures.contains($0) || $0 == .requests || $0 == .connections }
+      wanted = limits(bounded, in: &current, now: now)
       strike(sample, in: &current, now: now)
       current.held = current.held.filter { $0.value > now }
       wanted.held = current.held

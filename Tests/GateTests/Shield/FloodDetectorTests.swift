@@ -17,7 +17,7 @@ private struct Scene {
   init(_ settings: FloodDetector.Settings = .init()) { detector = FloodDetector(settings: settings) }
 
   /// One sample of 200 ms. Rates are requests a second by source; connections come with every tenth request.
-  mutating func tick(_ rates: [UInt32: Double], slow: [UInt32: UInt64] = [:], connections: Double = 0.1) {
+  mutating func tick(_ rates: [UInt32: Double], slow: [UInt32: UInt64] = [:], connections: [UInt32: Double] = [:]) {
     now += 0.2
     var activities: [SourceActivity] = []
     for address in Set(rates.keys).union(slow.keys) {
@@ -37,7 +37,7 @@ private struct Scene {
         buckets[address] = bucket - taken
       }
       activity.requests = UInt64(wanted.rounded())
-      activity.connections = UInt64((wanted * connections).rounded())
+      activity.connections = UInt64((wanted * (connections[address] ?? 0.1)).rounded())
       activity.refused = UInt64((wanted - taken).rounded())
       activity.open = 2
       activity.slow = slow[address] ?? 0
@@ -174,6 +174,22 @@ struct FloodDetectorTests {
     for address in light.keys { #expect(scene.served[address] == scene.offered[address]) }
     let through = heavy.keys.reduce(0.0) { $0 + (scene.served[$1] ?? 0) }
     #expect(through < 0.2 * heavy.keys.reduce(0.0) { $0 + (scene.offered[$1] ?? 0) })
+  }
+
+  @Test("whoever floods with connections is held to the usual in requests too, though they are no flood by themselves")
+  func connectionFlood() throws {
+    var scene = Scene()
+    scene.run(20, clients)
+    let few = Dictionary(uniqueKeysWithValues: attackers.prefix(100).map { ($0, 5.0) })
+    let all = clients.merging(few) { first, _ in first }
+    for _ in 0..<10 { scene.tick(all, connections: few) }
+    let report = try #require(scene.reports.last)
+    #expect(report.vectors.map(\.measure.vector) == ["CONNECTION_FLOOD"])
+    let mitigations = scene.detector.mitigations
+    let together = try #require(mitigations.strangersTogether.requestsPerSecond)
+    #expect(together <= 260, "more than what the known leave of one and a half times the usual")
+    #expect(mitigations.strangers.requestsPerSecond != nil)
+    #expect(clients.keys.allSatisfy { mitigations.limit(of: $0) == nil })
   }
 
   @Test("whoever is alone with the load balancer is told of and not limited")

@@ -2,6 +2,33 @@
 import CLinux
 import GateProtocol
 
+/// Clients that wait for the answer to their ClientHello, in the order they came. A signature takes as long as twenty
+/// requests: a loop makes one between two looks at the others, so that a storm of handshakes delays who is connected by
+/// one of them, not by the whole storm.
+struct HandshakeQueue {
+  private var waiting: [TLSHandshakeConnection] = []
+  private var first = 0
+
+  var isEmpty: Bool { first == waiting.count }
+
+  mutating func add(_ connection: TLSHandshakeConnection) { waiting.append(connection) }
+
+  /// The next one that is still there.
+  mutating func next() -> TLSHandshakeConnection? {
+    defer {
+      if first == waiting.count || first > 1024 {
+        waiting.removeFirst(first)
+        first = 0
+      }
+    }
+    while first < waiting.count {
+      first += 1
+      if !waiting[first - 1].isClosed { return waiting[first - 1] }
+    }
+    return nil
+  }
+}
+
 /// A listener that takes TLS, of whatever load balancer.
 protocol TLSAcceptor: AnyObject {
   /// A client did not complete its handshake.
@@ -30,8 +57,27 @@ final class TLSHandshakeConnection: Connection {
     setDeadline(loop.now &+ loop.handshakeTime)
   }
 
+  private var isWaiting = false
+
   override func onReadable() {
     guard let tls else { return close() }
+    if tls.wireBytes == 0 {
+      // Nothing was answered yet: that costs a signature.
+      if !isWaiting { loop.handshakes.add(self) }
+      isWaiting = true
+      return
+    }
+    goOn(tls)
+  }
+
+  /// Its turn to be answered has come.
+  func takeTurn() {
+    isWaiting = false
+    guard let tls else { return close() }
+    goOn(tls)
+  }
+
+  private func goOn(_ tls: TLSSession) {
     switch shakeHands(tls) {
     case .wantsMore: if sawEnd, !mayRead { fail() }
     case .failed: fail()
