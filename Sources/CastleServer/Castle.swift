@@ -59,7 +59,7 @@ public final class Castle: Sendable {
     gateProcess = GateProcess(
       supervisor: supervisor,
       program: helpers.map { "\($0)/castle-gate" } ?? EngineProbe.besideExecutable("castle-gate"),
-      directory: "\(directory)/gate", logger: logger)
+      directory: "\(directory)/gate", filtersPackets: configuration.filtersPackets, logger: logger)
     try PrivateFiles.makeDirectory("\(directory)/gate", mode: 0o700)
     gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache", "wafv2"])
     let key = AccessKey(

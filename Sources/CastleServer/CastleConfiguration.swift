@@ -26,6 +26,8 @@ public struct CastleConfiguration: Sendable {
   /// The owner's account.
   public var account = "000000000000"
   public var admission = Admission.permissive
+  /// Whether the Gate also keeps its limits for sources in the kernel's packet filter (nftables, CAP_NET_ADMIN).
+  public var filtersPackets = false
   /// Folder of castle-gate, castle-shim; nil looks beside the running program.
   public var helperDirectory: String?
   public var clock: any CastleClock = SystemClock()

@@ -8,9 +8,13 @@ import Supervisor
 /// The Gate's process.
 struct GateProcess: Sendable {
   static let id = "gate"
+  /// Seconds that what is in flight has to end when the castle goes down.
+  private static let drainTime = 5.0
   let supervisor: Supervisor
   let program: String
   let directory: String
+  /// Whether it writes its table of nftables.
+  let filtersPackets: Bool
   let logger: Logger
 
   var socketPath: String { "\(directory)/gate.sock" }
@@ -30,8 +34,12 @@ struct GateProcess: Sendable {
     try await supervisor.start(
       ProcessSpecification(
         id: Self.id, executable: program,
-        arguments: ["--socket", socketPath, "--state", "\(directory)/gate.state"],
-        logFile: "\(directory)/gate.log", stopGrace: 5))
+        arguments: [
+          "--socket", socketPath, "--state", "\(directory)/gate.state", "--drain", "\(Self.drainTime)",
+          "--nftables", filtersPackets ? "on" : "off",
+        ],
+        // The master kills a worker that is not done two seconds after its time.
+        logFile: "\(directory)/gate.log", stopGrace: Self.drainTime + 4))
   }
 
   func stop() async {

@@ -140,14 +140,17 @@ public final class CastleProcess: Sendable {
 
   // MARK: - The command
 
+  /// The castle program.
+  public var program: String { "\(programs)/castle" }
+
   /// Runs `castle` over this castle's state.
   /// - Parameter state: false leaves `--state` out, for subcommands that take none.
   public func castle(_ arguments: [String], state: Bool = true, seconds: Double = 60) async throws -> Finished {
     let arguments = arguments + (state ? ["--state", self.state] : [])
-    guard let user else { return try await run("\(programs)/castle", arguments, seconds: seconds) }
+    guard let user else { return try await run(program, arguments, seconds: seconds) }
     return try await run(
       "setpriv",
-      ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups", "--", "\(programs)/castle"] + arguments,
+      ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups", "--", program] + arguments,
       environment: ["HOME": folder], seconds: seconds)
   }
 

@@ -69,14 +69,36 @@ import Testing
     let castle = try castle()
     let told = try await castle.castle(["doctor", "--json"], state: false)
     let engines = try told.json()["engines"]?.array ?? []
-    #expect(Set(engines.compactMap { $0["name"]?.text }) == ["PostgreSQL", "Redis", "castle-gate", "castle-shim"])
+    let names = Set(engines.compactMap { $0["name"]?.text })
+    #expect(names == ["PostgreSQL", "Redis", "castle-gate", "castle-shim", "nftables"])
     for engine in engines {
       #expect(engine["install"]?.text?.isEmpty == false)
       if engine["found"] == true { #expect(engine["path"]?.text?.hasPrefix("/") == true, "\(engine)") }
     }
-    #expect((told.status == 0) == engines.allSatisfy { $0["found"] == true })
+    let wanted = engines.filter { $0["optional"] == false }
+    #expect(wanted.count == 4 && (told.status == 0) == wanted.allSatisfy { $0["found"] == true })
     let text = try await castle.castle(["doctor"], state: false)
     #expect(text.output.contains("PostgreSQL") && !text.output.contains("\u{1b}"))
+  }
+
+  @Test("the packet filter is asked for only where it may be written, and is written then", .timeLimit(.minutes(1)))
+  func packetFilter() async throws {
+    let castle = try castle()
+    // Without the privilege that is said, and nothing is started.
+    let prefix = geteuid() == 0 ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"] : []
+    let refused = try await castle.run(
+      "env", prefix + [castle.program, "start", "-d", "--nftables", "--state", "\(castle.folder)/refused"])
+    #expect(refused.status != 0 && refused.error.contains("--nftables needs"), "\(refused)")
+    #expect(!FileManager.default.fileExists(atPath: "\(castle.folder)/refused"))
+    // In a namespace of its own it may.
+    guard try await castle.run("unshare", ["-rn", "nft", "list", "tables"]).status == 0 else { return }
+    let script = "\(CastleProcess.package)/Tests/EndToEndTests/Scripts/nftables.py"
+    let told = try await castle.run(
+      "unshare", ["-rn", "python3", script, castle.program, "\(castle.folder)/filtered"], seconds: 50)
+    let tables = try told.succeeded().json()
+    let name = tables["with"]?.array?.first?.text ?? ""
+    #expect(tables["with"]?.array?.count == 1 && name.hasPrefix("castle_gate_"), "\(told)")
+    #expect(tables["left"]?.array?.isEmpty == true, "\(told)")
   }
 
   @Test("where nothing runs, each subcommand says so and how to start one", .timeLimit(.minutes(1)))

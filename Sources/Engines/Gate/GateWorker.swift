@@ -99,6 +99,8 @@ public final class GateWorker {
   public init(_ configuration: GateWorkerConfiguration) throws {
     self.configuration = configuration
     served = Array(repeating: 0, count: configuration.loops)
+    // Before there is any other thread: one that does not block them would be killed by the signal, and we with it.
+    if configuration.handlesSignals { signals = gate_signals() }
     mailbox = try Mailbox()
     logs = try LogWriter()
     let poll = gate_epoll_create()
@@ -124,10 +126,7 @@ public final class GateWorker {
     }
     watch(controlListener, .control)
     watch(mailbox.descriptor, .mailbox)
-    if configuration.handlesSignals {
-      signals = gate_signals()
-      if signals >= 0 { watch(signals, .signals) }
-    }
+    if signals >= 0 { watch(signals, .signals) }
     for index in 0..<configuration.loops { try startLoop(index) }
     if let stored = stateFile?.load() {
       do {

@@ -38,6 +38,19 @@ public enum EngineProbe {
     await programs("redis-server", searchPath.map { $0 + "/redis-server" }).first
   }
 
+  /// The program that writes the packet filter.
+  public static func nftables() async -> EngineProgram? {
+    await programs("nft", searchPath.map { $0 + "/nft" }).first
+  }
+
+  /// Whether this process may write the packet filter of its network: CAP_NET_ADMIN (capabilities(7)).
+  public static var mayFilterPackets: Bool {
+    guard let status = try? PrivateFiles.read("/proc/self/status") else { return false }
+    let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+    let set = line.flatMap { UInt64($0.dropFirst(7).filter { !$0.isWhitespace }, radix: 16) } ?? 0
+    return set & 1 << 12 != 0
+  }
+
   /// Castle's own helper beside the running program: `castle-shim`, `castle-gate`. `nil` when it is not there.
   public static func helper(_ name: String) -> EngineProgram? {
     let path = besideExecutable(name)

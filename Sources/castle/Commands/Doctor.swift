@@ -15,6 +15,7 @@ struct Doctor: AsyncParsableCommand {
     var use: String
     var program: EngineProgram?
     var install: String
+    var isOptional = false
   }
 
   func run() async throws {
@@ -30,14 +31,18 @@ struct Doctor: AsyncParsableCommand {
       Finding(
         name: "castle-shim", use: "keeps engines running beside the control plane",
         program: EngineProbe.helper("castle-shim"), install: "swift build"),
+      Finding(
+        name: "nftables", use: "castle up --nftables", program: await EngineProbe.nftables(),
+        install: "apt-get install nftables", isOptional: true),
     ]
-    let missing = findings.filter { $0.program == nil }
+    let missing = findings.filter { $0.program == nil && !$0.isOptional }
     if output.json {
       let rows = findings.map { finding -> JSONValue in
         [
           "name": .string(finding.name), "found": .boolean(finding.program != nil),
           "path": finding.program.map { .string($0.path) } ?? .null,
           "version": finding.program?.version.map { .string($0) } ?? .null, "install": .string(finding.install),
+          "optional": .boolean(finding.isOptional),
         ]
       }
       print(
@@ -47,7 +52,8 @@ struct Doctor: AsyncParsableCommand {
         Terminal.table(
           findings.map { finding in
             guard let program = finding.program else {
-              return [Terminal.styled("missing", .red), finding.name, "for \(finding.use): \(finding.install)"]
+              let word = finding.isOptional ? Terminal.styled("without", .yellow) : Terminal.styled("missing", .red)
+              return [word, finding.name, "for \(finding.use): \(finding.install)"]
             }
             return [Terminal.styled("found  ", .green), finding.name, "\(program.version ?? "") \(program.path)"]
           }))

@@ -11,6 +11,7 @@ struct Serve: AsyncParsableCommand {
   @Option var state: String
   @Option var region = "us-east-1"
   @Option var admission: String = "strict"
+  @Flag var nftables = false
 
   func run() async throws {
     var configuration = CastleConfiguration(stateDirectory: state)
@@ -19,6 +20,7 @@ struct Serve: AsyncParsableCommand {
     }
     configuration.listener = listener
     configuration.region = region
+    configuration.filtersPackets = nftables
     configuration.admission = CastleConfiguration.Admission(rawValue: admission) ?? .strict
     try await ServerRun.run(configuration) { _ in }
   }

@@ -20,6 +20,7 @@ struct Start: AsyncParsableCommand {
   @Option(help: "The address to listen on.") var host = "127.0.0.1"
   @Option(help: "The port to listen on; 0 lets the system pick.") var port: UInt16 = 4566
   @Option(help: "The region of the default network.") var region = "us-east-1"
+  @OptionGroup var gate: GateOptions
   @Flag(inversion: .prefixedNo, help: "Let only known keys in.") var strict = false
   @Flag(name: [.customShort("d"), .long], help: "Return when it runs, and leave it running.") var detach = false
 
@@ -34,9 +35,10 @@ struct Start: AsyncParsableCommand {
       return
     }
     let admission: CastleConfiguration.Admission = strict ? .strict : .permissive
+    let gateArguments = try await gate.arguments()
     if detach {
       let client = try await daemon.start(
-        host: host, port: port, ["--region", region, "--admission", admission.rawValue])
+        host: host, port: port, ["--region", region, "--admission", admission.rawValue] + gateArguments)
       print(Self.banner(client.endpoint, client.dashboard, stop: "castle down --state \(directory)"))
       return
     }
@@ -44,6 +46,7 @@ struct Start: AsyncParsableCommand {
     configuration.listener = .address(host: host, port: Int(port))
     configuration.region = region
     configuration.admission = admission
+    configuration.filtersPackets = !gateArguments.isEmpty
     try await ServerRun.run(configuration, onSignal: .down) { endpoint in
       let token = (try? OwnerFile.read(stateDirectory: directory))?.token ?? ""
       print(Self.banner(endpoint, "\(endpoint)/_castle/?token=\(token)", stop: "Ctrl-C"))

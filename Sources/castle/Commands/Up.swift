@@ -20,6 +20,7 @@ struct Up: AsyncParsableCommand {
 
   @OptionGroup var castle: CastleOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var gate: GateOptions
   @Flag(name: [.customShort("d"), .long], help: "Return when the app runs, and leave it running.")
   var detach = false
   @Option(help: "The port of the AWS APIs and the dashboard; 0 lets the system pick.")
@@ -35,7 +36,7 @@ struct Up: AsyncParsableCommand {
     if let running = try daemon.running() {
       client = running
     } else {
-      client = try await daemon.start(port: port, ["--region", app.blueprint.region])
+      client = try await daemon.start(port: port, ["--region", app.blueprint.region] + gate.arguments())
     }
     progress.show("deploying \(app.blueprint.name)")
     let template = try app.blueprint.template(.json, directory: app.directory)

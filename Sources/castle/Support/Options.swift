@@ -4,6 +4,7 @@ import ArgumentParser
 import Blueprint
 import CastleServer
 import Foundation
+import Supervisor
 
 /// Which castle: the one of a file, or the empty cloud of `castle start`.
 struct CastleOptions: ParsableArguments {
@@ -40,6 +41,30 @@ struct CastleOptions: ParsableArguments {
 
   /// The app that the file describes.
   func app() throws -> App { try App(file: file) }
+}
+
+/// How the load balancers' process is run.
+struct GateOptions: ParsableArguments {
+  @Flag(
+    help: ArgumentHelp(
+      "Keep the load balancers' limits for sources in the kernel's packet filter, too.",
+      discussion: "Writes one nftables table of its own, and removes it at the end. Needs CAP_NET_ADMIN."))
+  var nftables = false
+
+  /// What `castle serve` is to be told.
+  /// - Throws: a `Complaint` when the packet filter cannot be written.
+  func arguments() async throws -> [String] {
+    guard nftables else { return [] }
+    guard await EngineProbe.nftables() != nil else {
+      throw Complaint("--nftables needs the program nft: apt-get install nftables")
+    }
+    guard EngineProbe.mayFilterPackets else {
+      throw Complaint(
+        "--nftables needs the privilege to write the packet filter (CAP_NET_ADMIN): run it as root, or leave the flag "
+          + "away; the load balancers keep the same limits by themselves.")
+    }
+    return ["--nftables"]
+  }
 }
 
 struct OutputOptions: ParsableArguments {
