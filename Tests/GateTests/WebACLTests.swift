@@ -152,6 +152,19 @@ struct GateWebACLTests {
         #expect(try await post("an ev", "il thing").status == 403)
         #expect(try await post("a good", "", " thing").text == "12")
         #expect(try await post("").text == "0")
+        // Who asks first is told to go on.
+        let asked = try await onThread {
+          let wire = try HTTP2Wire(port: port)
+          let expect = [("expect", "100-continue")]
+          try wire.send(HTTP2Wire.settings([]), HTTP2Wire.request(1, "/", method: "POST", expect, end: false))
+          while let frame = try wire.next() {
+            try wire.take(frame)
+            if frame.type == .headers { break }
+          }
+          try wire.send(HTTP2Wire.data(1, Array("an evil thing".utf8)))
+          return try wire.answer(1)
+        }
+        #expect(asked.interim == [100] && asked.status == 403)
         // All that the client may send before it is taken: judged by what has come.
         let full = (0..<4).map { String(repeating: "a", count: $0 < 3 ? 16_384 : 16_383) }
         let wire = try await onThread {

@@ -75,6 +75,7 @@ extension Exchange {
     if let (body, isAll) = bodyAtHand {
       if isAll || body.count > needed { return false }
       hold = BodyHold(wanted: needed + 1, limit: needed, headLength: headLength, isChunked: false)
+      if loop.requestHead.expectsContinue, body.isEmpty { sayContinue() }
       return true
     }
     let fresh: BodyHold
@@ -88,12 +89,15 @@ extension Exchange {
     }
     hold = fresh
     if hasEnoughBody(bytes, count) { return false }
-    // Its answer is what the client waits for; a target's own comes later and is passed on too.
-    if loop.requestHead.expectsContinue, count == headLength {
-      let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
-      _ = sendInterim(line.utf8Start, line.utf8CodeUnitCount)
-    }
+    if loop.requestHead.expectsContinue, count == headLength { sayContinue() }
     return true
+  }
+
+  /// What a client waits for that does not send its body unasked; a target's own answer comes later and is passed on too.
+  private func sayContinue() {
+    let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
+    _ = loop.responseHead.parseResponse(line.utf8Start, line.utf8CodeUnitCount)
+    _ = sendInterim(line.utf8Start, line.utf8CodeUnitCount)
   }
 
   /// Bytes of chunks' sizes and extensions that are kept for one body: with one byte of data in a chunk the rest would
