@@ -35,6 +35,14 @@ import Testing
     try await castle.script("certificates.py", [authority])
   }
 
+  @Test("gRPC's own client reaches gRPC's own server through a TLS listener", .timeLimit(.minutes(2)))
+  func grpc() async throws {
+    let castle = try castle()
+    let place = try await castle.castle(["trust", "--print"]).succeeded().output
+    let authority = String(place.split(separator: "\n").first ?? "")
+    try await castle.script("grpc_calls.py", [authority])
+  }
+
   @Test(
     "requests sent ahead, in pieces, cut off or large: a connection answers each once and in order",
     .timeLimit(.minutes(1)))

@@ -51,6 +51,23 @@ def until(what, condition, seconds=60):
         time.sleep(0.05)
 
 
+def issued(domain):
+    """The ARN of a certificate for a domain and its hosts, asked of ACM and proven through Route 53."""
+    acm, dns = client("acm"), client("route53")
+    zone = dns.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
+    arn = acm.request_certificate(
+        DomainName=domain, SubjectAlternativeNames=[f"*.{domain}"], ValidationMethod="DNS")["CertificateArn"]
+    found = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    record = found["DomainValidationOptions"][0]["ResourceRecord"]
+    dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{
+        "Action": "UPSERT",
+        "ResourceRecordSet": {
+            "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]},
+    }]})
+    acm.get_waiter("certificate_validated").wait(CertificateArn=arn, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    return arn
+
+
 def stack_settled(cloudformation, name, seconds=120):
     def done():
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
