@@ -92,7 +92,7 @@ let services: [Target] = [
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service(
     "ELBv2", calls: ["ACM", "CloudWatch", "EC2", "S3"],
-    ["ByteRegex", "GateProtocol", "Compression", "Policy", x509, asn1]),
+    ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "Policy", x509, asn1]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Policy", crypto, cryptoExtras]),
@@ -175,9 +175,13 @@ let package = Package(
     .systemLibrary(
       name: "COpenSSL", path: "Sources/Engines/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     module("GateTokens", "Engines/GateTokens", ["AWSCore", crypto, cryptoExtras]),
+    module("Fetch", "Engines/Fetch", ["HTTPWire", "COpenSSL"]),
     dataPlane(
       "GateCore", "Engines/Gate",
-      ["GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "WebACL", "CLinux", "COpenSSL"]),
+      [
+        "GateProtocol", "GateTokens", "Fetch", "HTTPWire", "ByteRegex", "TrafficBaseline", "WebACL", "CLinux",
+        "COpenSSL",
+      ]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
@@ -249,8 +253,8 @@ let package = Package(
     tests(
       "GateTests",
       [
-        "AWSCore", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "ByteRegex", "TrafficBaseline", "WebACL",
-        "COpenSSL", crypto, cryptoExtras, nioCore, nioPosix,
+        "AWSCore", "GateCore", "GateProtocol", "GateTokens", "Fetch", "HTTPWire", "ByteRegex", "TrafficBaseline",
+        "WebACL", "COpenSSL", crypto, cryptoExtras, nioCore, nioPosix,
       ], exclude: ["Corpus"]),
     tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
@@ -258,7 +262,8 @@ let package = Package(
       "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),
     tests(
       "ServiceTests",
-      ["CastleTesting", "CastleServer", "GateProtocol", "WebACL"] + services.map { .byName(name: $0.name) }
+      ["CastleTesting", "CastleServer", "Certificates", "GateProtocol", "WebACL", crypto, cryptoExtras]
+        + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),
     tests("EndToEndTests", ["CastleTesting"], exclude: ["Browser", "Scripts"]),

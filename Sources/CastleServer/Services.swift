@@ -57,7 +57,9 @@ struct Services: Sendable {
       try S3Service(environment),
       try CloudWatchLogsService(environment),
       EC2Service(environment),
-      ELBv2Service(environment, gate: gate, certificates: [acm, iam]),
+      ELBv2Service(
+        environment, gate: gate, certificates: [acm, iam],
+        authority: { try certificates.certificate(now: environment.clock.now) }),
       ecs,
       RDSService(environment, supervisor: supervisor, gate: gate),
       ElastiCacheService(environment, supervisor: supervisor, gate: gate),

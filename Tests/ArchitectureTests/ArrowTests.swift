@@ -120,7 +120,7 @@ struct ArrowTests {
       "GRDBSQLite": ["Sources/Platform/Disk"],
       "NIOHTTP1": ["Sources/Platform/Edge"],
       "CPostgreSQL": ["Sources/Engines/Postgres"],
-      "COpenSSL": ["Sources/Engines/Gate"],
+      "COpenSSL": ["Sources/Engines/Gate", "Sources/Engines/Fetch"],
       "Yams": ["Sources/Pure/Blueprint", "Sources/Pure/Templates"],
       "ArgumentParser": ["Sources/castle"],
     ]

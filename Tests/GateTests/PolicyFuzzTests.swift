@@ -5,6 +5,7 @@ import GateTokens
 import HTTPWire
 import Testing
 
+@testable import Fetch
 @testable import GateCore
 
 @Suite("Policy parsers under random input")

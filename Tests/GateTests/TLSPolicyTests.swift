@@ -2,6 +2,7 @@
 import GateProtocol
 import Testing
 
+@testable import Fetch
 @testable import GateCore
 
 @Suite("Policy over TLS", .timeLimit(.minutes(2)))

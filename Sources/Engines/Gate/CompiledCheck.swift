@@ -21,9 +21,13 @@ final class TokenCheck {
   private static let rememberedMax = 4096
 
   private let validator: TokenValidator
+  private let keySetID: String?
   private var remembered: [[UInt8]: Double] = [:]
+  /// The second in which newer keys were asked for last.
+  private var asked: UInt64 = 0
 
   init(_ description: GateSnapshot.JWTValidation) {
+    keySetID = description.keySetID
     validator = TokenValidator(
       issuer: description.issuer, keySet: description.keySet,
       claims: description.claims.map { claim in
@@ -38,8 +42,12 @@ final class TokenCheck {
   }
 
   /// nil when the request's token is good.
-  /// - Parameter now: seconds since 1970.
-  func problem(_ head: borrowing MessageHead, _ bytes: UnsafePointer<UInt8>, now: UInt64) -> TokenProblem? {
+  /// - Parameters:
+  ///   - now: seconds since 1970.
+  ///   - askForKeys: called at most once a second when a newer key set may know the token's key.
+  func problem(
+    _ head: borrowing MessageHead, _ bytes: UnsafePointer<UInt8>, now: UInt64, askForKeys: (String) -> Void
+  ) -> TokenProblem? {
     guard let token = Self.token(head, bytes) else { return .notPresent }
     let time = Double(now)
     if let expires = remembered[token], expires > time { return nil }
@@ -49,7 +57,12 @@ final class TokenCheck {
       if remembered.count >= Self.rememberedMax { remembered = [:] }
       remembered[token] = expires
       return nil
-    case .failure(let problem): return problem
+    case .failure(let problem):
+      if problem == .badSignature || problem == .noKeys, asked != now, let keySetID, validator.wantsOtherKeys(token) {
+        asked = now
+        askForKeys(keySetID)
+      }
+      return problem
     }
   }
 

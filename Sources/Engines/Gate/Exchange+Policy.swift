@@ -77,7 +77,9 @@ extension Exchange {
       switch check {
       case .token(let token):
         record?.add(action: "jwt-validation")
-        guard let problem = token.problem(loop.requestHead, bytes, now: loop.wallSeconds) else {
+        let control = loop.control
+        let outcome = token.problem(loop.requestHead, bytes, now: loop.wallSeconds) { control.post(.keysWanted($0)) }
+        guard let problem = outcome else {
           node.statistics.tokensAccepted += 1
           continue
         }

@@ -240,6 +240,7 @@ public final class GateWorker {
     case .webACLsActive: webACLs.wake(now: gate_now())
     case .looked(let loop, let sample):
       if let outcome = shield.collect(sample, of: loop, now: gate_now()) { act(on: outcome) }
+    case .keysWanted(let keySet): publish(.keysWanted(keySet: keySet))
     case .active: if !isEnding { shield.wake(now: gate_now()) }
     case .ended: runningLoops -= 1
     case .failed(let loop, let reason):

@@ -90,6 +90,8 @@ enum ControlMessage: Sendable {
   /// Requests are judged again after a time without any.
   case webACLsActive
   case looked(loop: Int, LoopSample)
+  /// A key set lacks a key that a token names.
+  case keysWanted(String)
   /// A loop that slept has something to do.
   case active
   case ended(loop: Int)

@@ -54,6 +54,8 @@ public enum GateEvent: Codable, Sendable {
   case applied(GateStatus)
   /// Samples and log lines of requests that web ACLs judged.
   case webACL(WebACLRecords)
+  /// A token names a key that is not in this key set, or there is no key set; told again and again while it is so.
+  case keysWanted(keySet: String)
 }
 
 /// Why a call to the Gate failed.

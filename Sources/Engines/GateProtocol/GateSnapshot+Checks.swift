@@ -32,11 +32,14 @@ extension GateSnapshot {
     public var issuer: String
     /// The JSON Web Key Set (RFC 7517) as it was fetched; nil when it could not be (answered with 562).
     public var keySet: String?
+    /// What `GateEvent.keysWanted` calls the key set; nil when nobody wants to be told.
+    public var keySetID: String?
     public var claims: [Claim]
 
-    public init(issuer: String, keySet: String?, claims: [Claim] = []) {
+    public init(issuer: String, keySet: String?, keySetID: String? = nil, claims: [Claim] = []) {
       self.issuer = issuer
       self.keySet = keySet
+      self.keySetID = keySetID
       self.claims = claims
     }
   }

@@ -28,7 +28,8 @@ public struct TokenClaim: Sendable {
   }
 }
 
-/// Checks tokens of one issuer: signature, `iss`, `exp`, `nbf` and `iat` when present, and further claims.
+/// Checks tokens of one issuer: signature (RS256, as with Application Load Balancers), `iss`, `exp`, `nbf` and `iat`
+/// when present, and further claims.
 public struct TokenValidator: Sendable {
   /// Bytes in a token; longer ones do not fit a header anyway.
   public static let sizeMax = 16 << 10
@@ -54,8 +55,19 @@ public struct TokenValidator: Sendable {
     return try check(payload, now)
   }
 
-  /// The claims of a token whose signature is good; used for ID tokens as well.
-  public static func verified(_ token: [UInt8], _ keys: JSONWebKeys) throws(TokenProblem) -> JSONValue {
+  /// Whether a token that did not pass would perhaps pass with a newer key set.
+  public func wantsOtherKeys(_ token: [UInt8]) -> Bool {
+    guard let keys else { return true }
+    guard token.count <= Self.sizeMax, let header = Self.json(token.prefix { $0 != UInt8(ascii: ".") }),
+      header["alg"]?.text == Self.algorithm
+    else { return false }
+    return !keys.hasCandidate(id: header["kid"]?.text)
+  }
+
+  private static let algorithm = "RS256"
+
+  /// The claims of a token whose signature is good.
+  private static func verified(_ token: [UInt8], _ keys: JSONWebKeys) throws(TokenProblem) -> JSONValue {
     let dots = token.indices.filter { token[$0] == UInt8(ascii: ".") }
     guard token.count <= sizeMax, dots.count == 2 else { throw .badFormat }
     guard let header = json(token[..<dots[0]]), let signature = Base64URL.decode(token[(dots[1] + 1)...]),
@@ -63,9 +75,9 @@ public struct TokenValidator: Sendable {
     else { throw .badFormat }
     // A token that says which extensions must be understood says so in vain (RFC 7515, section 4.1.11).
     if header["crit"] != nil { throw .badFormat }
+    guard algorithm == Self.algorithm else { throw .badSignature }
     let signed = token[..<dots[1]]
-    let candidates = keys.candidates(id: header["kid"]?.text, algorithm: algorithm)
-    guard candidates.contains(where: { $0.isValid(signature, for: signed) }) else { throw .badSignature }
+    guard keys.isValid(signature, for: signed, id: header["kid"]?.text) else { throw .badSignature }
     guard let payload = json(token[(dots[0] + 1)..<dots[1]]), payload.object != nil else { throw .badFormat }
     return payload
   }

@@ -10,6 +10,7 @@ import Store
 public final class ELBv2Service: AWSService {
   let environment: ServiceEnvironment
   let reconciler: GateReconciler
+  let keySets: KeySetKeeper
   let gate: GateController
   let ports: PortPlan
   /// Who keeps certificates for HTTPS and TLS listeners: ACM and IAM.
@@ -23,29 +24,33 @@ public final class ELBv2Service: AWSService {
 
   public static let collections: [any Record.Type] = [
     LoadBalancerRecord.self, ListenerRecord.self, RuleRecord.self, TargetGroupRecord.self, TrustStoreRecord.self,
-    CookieKeyRecord.self,
+    CookieKeyRecord.self, KeySetRecord.self,
   ]
 
-  /// - Parameter gate: shared with the other services that the Gate serves; ELBv2's part is "elbv2".
+  /// - Parameters:
+  ///   - gate: shared with the other services that the Gate serves; ELBv2's part is "elbv2".
+  ///   - authority: whose certificates identity providers may have, besides those of the machine's authorities.
   public convenience init(
-    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault] = []
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault] = [],
+    authority: TrustedAuthority? = nil
   ) {
     self.init(
-      environment, gate: gate, certificates: certificates, ports: .system(),
+      environment, gate: gate, certificates: certificates, authority: authority, ports: .system(),
       bindWait: .seconds(ELBv2Limits.bindWaitSecondsMax))
   }
 
   init(
-    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault], ports: PortPlan,
-    bindWait: Duration
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault],
+    authority: TrustedAuthority? = nil, ports: PortPlan, bindWait: Duration, keySetTiming: KeySetKeeper.Timing = .init()
   ) {
+    keySets = KeySetKeeper(environment, gate: gate, authority: authority, timing: keySetTiming)
     self.certificates = certificates
     self.gate = gate
     self.environment = environment
     self.ports = ports
     self.bindWait = bindWait
     reconciler = GateReconciler(
-      environment, gate: gate, certificates: certificates, ports: ports,
+      environment, gate: gate, certificates: certificates, authority: authority, ports: ports,
       logDirectory: Self.logDirectory(environment))
   }
 
@@ -157,6 +162,7 @@ public final class ELBv2Service: AWSService {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await self.reconciler.run() }
       group.addTask { try await metrics.run() }
+      group.addTask { try await self.keySets.run() }
       // Either ends with the task only, or with an error.
       defer { group.cancelAll() }
       try await group.next()

@@ -11,6 +11,7 @@ final class ELBServer: Sendable {
   let port: UInt16
   private let listener: Int32
   private let state = Mutex((status: 200, requests: [String](), isStopped: false))
+  private let pages = Mutex<[String: String]>([:])
   /// Requests for `/slow` wait here.
   private let gate = DispatchSemaphore(value: 0)
 
@@ -56,6 +57,8 @@ final class ELBServer: Sendable {
 
   /// The status that health checks get from now on.
   func answer(_ status: Int) { state.withLock { $0.status = status } }
+  /// What is answered at a path instead of the name, from now on.
+  func answer(_ path: String, _ body: String?) { pages.withLock { $0[path] = body } }
   /// Lets one slow request go on.
   func releaseSlow() { gate.signal() }
   /// The paths that were asked for, without the health checks.
@@ -71,7 +74,8 @@ final class ELBServer: Sendable {
         return isProbe ? state.status : 200
       }
       if path == "/slow" { gate.wait() }
-      let text = "HTTP/1.1 \(status) X\r\nContent-Length: \(name.utf8.count)\r\n\r\n\(name)"
+      let body = pages.withLock { $0[path] } ?? name
+      let text = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
       guard ELBHTTP.write(descriptor, text) else { return }
     }
   }

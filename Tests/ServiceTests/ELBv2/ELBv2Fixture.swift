@@ -5,6 +5,7 @@ import ACMService
 import AWSCore
 import AWSWire
 import CastleTesting
+import Certificates
 import EC2Model
 import EC2Service
 import ELBv2Model
@@ -53,14 +54,17 @@ final class ELBv2Fixture: Sendable {
   }
 
   /// Operations over a castle-gate of its own, with the service's loop running.
-  static func withGate(ports: PortPlan = .system(), _ body: (ELBv2Fixture) async throws -> Void) async throws {
+  static func withGate(
+    ports: PortPlan = .system(), keySets: KeySetKeeper.Timing = .init(), _ body: (ELBv2Fixture) async throws -> Void
+  ) async throws {
     let folder = NSTemporaryDirectory() + "elb-\(SystemIdentifiers().hex(8))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let program = try GateProgram(folder: folder)
     let outcome: Result<Void, any Error>
     do {
-      let fixture = try await make(socketPath: program.socketPath, ports: ports, bindWait: .seconds(20))
+      let fixture = try await make(
+        socketPath: program.socketPath, ports: ports, bindWait: .seconds(20), keySets: keySets)
       defer { fixture.harness.remove() }
       outcome = await fixture.running { await Self.result { try await body(fixture) } }
     } catch {
@@ -90,7 +94,9 @@ final class ELBv2Fixture: Sendable {
     }
   }
 
-  private static func make(socketPath: String, ports: PortPlan, bindWait: Duration) async throws -> ELBv2Fixture {
+  private static func make(
+    socketPath: String, ports: PortPlan, bindWait: Duration, keySets: KeySetKeeper.Timing = .init()
+  ) async throws -> ELBv2Fixture {
     let gate = GateController(socketPath: socketPath, awaiting: ["elbv2"])
     var services: (ELBv2Service, EC2Service)?
     let harness = try ServiceHarness(
@@ -98,8 +104,12 @@ final class ELBv2Fixture: Sendable {
       collections: ELBv2Service.collections + EC2Service.collections + ACMService.collections
         + Route53Service.collections + S3Service.collections
     ) { environment in
-      let acm = ACMService(environment)
-      let elb = ELBv2Service(environment, gate: gate, certificates: [acm], ports: ports, bindWait: bindWait)
+      let authority = CertificateAuthority(directory: "\(environment.directory)/tls")
+      let acm = ACMService(environment, authority: authority)
+      let elb = ELBv2Service(
+        environment, gate: gate, certificates: [acm],
+        authority: { try authority.certificate(now: environment.clock.now) }, ports: ports, bindWait: bindWait,
+        keySetTiming: keySets)
       let ec2 = EC2Service(environment)
       services = (elb, ec2)
       return [ec2, elb, acm, Route53Service(environment), try S3Service(environment)]

@@ -1,4 +1,5 @@
 // Trades a provider's code for a session, on a thread of its own: the loop goes on meanwhile.
+import Fetch
 import GateProtocol
 import GateTokens
 import Glibc

@@ -33,7 +33,7 @@ actor MetricsCollector {
         for report in reports {
           health[.init(group: report.targetGroup, address: report.address, port: Int(report.port))] = report
         }
-      case .applied, .attack, .webACL: break
+      case .applied, .attack, .webACL, .keysWanted: break
       }
     }
   }

@@ -33,7 +33,6 @@ extension ELBv2Service {
         defaultRule: call.arn("elasticloadbalancing", "listener-rule/\(path)/\(ids.rule)"), tags: tags)
       try transport.apply(to: &record, kind: balancer.kind, tx, call.scope)
       let list = try ActionRules.read(input.defaultActions, on: name, sealer: sealer)
-      try GateAbilities.check(list)
       record.defaultAction = list.action
       record.defaultChecks = list.checks.isEmpty ? nil : list.checks
       if let existing = present.first(where: { Self.conflict($0, record) }) {
@@ -52,6 +51,7 @@ extension ELBv2Service {
       try tx.put(record, call.scope)
       return (record, true)
     }
+    await keySets.settle(record.defaultChecks)
     if isNew, try await reconciler.bind(record.arn, within: bindWait) == nil {
       call.logger.warning("the gate is away: a listener waits to be bound", metadata: ["listener": "\(record.arn)"])
     }
@@ -159,7 +159,6 @@ extension ELBv2Service {
       if let actions = input.defaultActions, !actions.isEmpty {
         let list = try ActionRules.read(
           actions, on: record.wireProtocol, old: old.defaultChecks ?? [], sealer: sealer)
-        try GateAbilities.check(list)
         record.defaultAction = list.action
         record.defaultChecks = list.checks.isEmpty ? nil : list.checks
       }
@@ -169,6 +168,7 @@ extension ELBv2Service {
       try tx.put(record, call.scope)
       return (record, hasMoved)
     }
+    await keySets.settle(record.defaultChecks)
     if hasMoved {
       _ = try await reconciler.bind(record.arn, within: bindWait)
     } else {

@@ -34,7 +34,6 @@ extension ELBv2Service {
           "TooManyRules", "The maximum number of rules per load balancer is '\(ELBv2Limits.rulesPerLoadBalancerMax)'")
       }
       let list = try ActionRules.read(input.actions, on: listener.wireProtocol, sealer: sealer)
-      try GateAbilities.check(list)
       try Self.checkTargetGroups(list.action, on: listener, balancer, tx, call.scope)
       var record = RuleRecord(
         arn: call.arn("elasticloadbalancing", "listener-rule/\(Names.listenerPath(listener.arn))/\(id)"),
@@ -44,6 +43,7 @@ extension ELBv2Service {
       try tx.put(record, call.scope)
       return record
     }
+    await keySets.settle(record.checks)
     await reconciler.applyIfThere()
     return .make { $0.rules = [Self.answer(record)] }
   }
@@ -67,7 +67,6 @@ extension ELBv2Service {
         let listener = try tx.listener(record.listener, call.scope)
         let list = try ActionRules.read(
           actions, on: listener.wireProtocol, old: record.checks ?? [], sealer: sealer)
-        try GateAbilities.check(list)
         try Self.checkTargetGroups(
           list.action, on: listener, tx.loadBalancer(listener.loadBalancer, call.scope), tx, call.scope)
         record.action = list.action
@@ -76,6 +75,7 @@ extension ELBv2Service {
       try tx.put(record, call.scope)
       return record
     }
+    await keySets.settle(record.checks)
     await reconciler.applyIfThere()
     return .make { $0.rules = [Self.answer(record)] }
   }

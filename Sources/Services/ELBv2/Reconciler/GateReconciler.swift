@@ -12,6 +12,7 @@ actor GateReconciler {
   private let store: Store
   private let gate: GateController
   private let certificates: [any CertificateVault]
+  private let authority: TrustedAuthority?
   private let ports: PortPlan
   private let logger: Logger
   private let ids: any IdentifierSource
@@ -31,9 +32,10 @@ actor GateReconciler {
   static let partName = "elbv2"
 
   init(
-    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault], ports: PortPlan,
-    logDirectory: String
+    _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault],
+    authority: TrustedAuthority?, ports: PortPlan, logDirectory: String
   ) {
+    self.authority = authority
     store = environment.store
     ids = environment.ids
     logger = environment.logger
@@ -87,6 +89,10 @@ actor GateReconciler {
         targetGroups: try snapshot.list(TargetGroupRecord.self).map(\.1),
         trustStores: try snapshot.list(TrustStoreRecord.self).map(\.1))
     }
+    desired.keySets = try await store.read { snapshot in
+      Dictionary(try snapshot.list(KeySetRecord.self).map { ($0.1.endpoint, $0.1.document) }) { $1 }
+    }
+    desired.authority = try authority?()
     desired.certificates = try await keyed(Set(desired.listeners.flatMap { $0.certificates ?? [] }))
     desired.clientSecrets = try clientSecrets(desired)
     desired.cookieKey = try await cookieKey()
@@ -264,7 +270,7 @@ actor GateReconciler {
   func run() async throws {
     var collections: Set<String> = [
       LoadBalancerRecord.collection, ListenerRecord.collection, RuleRecord.collection, TargetGroupRecord.collection,
-      TrustStoreRecord.collection,
+      TrustStoreRecord.collection, KeySetRecord.collection,
     ]
     for vault in certificates { collections.formUnion(vault.certificateCollections) }
     let changes = store.changes(in: collections)
@@ -284,7 +290,7 @@ actor GateReconciler {
     case .health(let reports):
       remember(reports)
       if reports.contains(where: { $0.state == .unused && $0.reason == .notRegistered }) { await applyIfThere() }
-    case .statistics, .attack, .webACL: break
+    case .statistics, .attack, .webACL, .keysWanted: break
     }
   }
 }

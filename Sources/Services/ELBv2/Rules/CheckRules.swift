@@ -79,9 +79,10 @@ enum CheckRules {
     guard let config = action.jwtValidationConfig else {
       throw ELBv2Error.validation("A JWT validation configuration must be specified for a jwt-validation action")
     }
-    guard isEndpoint(config.jwksEndpoint) else {
+    guard isEndpoint(config.jwksEndpoint), config.jwksEndpoint.utf8.count <= 256 else {
       throw ELBv2Error.validation(
-        "JwksEndpoint '\(config.jwksEndpoint)' must be a full URL, including the HTTPS protocol and the domain")
+        "JwksEndpoint '\(config.jwksEndpoint)' must be a full URL of at most 256 characters, including the HTTPS "
+          + "protocol and the domain")
     }
     guard !config.issuer.isEmpty, config.issuer.utf8.count <= 256 else {
       throw ELBv2Error.validation("The issuer must have between '1' and '256' characters")
@@ -98,6 +99,10 @@ enum CheckRules {
       }
       guard !claim.values.isEmpty, claim.values.count <= (claim.format == "single-string" ? 1 : 10) else {
         throw ELBv2Error.validation("The claim '\(claim.name)' has too many values, or none")
+      }
+      for value in claim.values {
+        guard (1...256).contains(value.utf8.count), claim.format != "space-separated-values" || !value.contains(" ")
+        else { throw ELBv2Error.validation("'\(value)' is not valid as a value of the claim '\(claim.name)'") }
       }
     }
     return JWTRecord(

@@ -3,13 +3,6 @@
 import AWSCore
 
 enum GateAbilities {
-  /// - Throws: 501.
-  static func check(_ list: ActionList) throws {
-    for case .jwt in list.checks {
-      throw AWSError.notImplemented("listener actions of type jwt-validation (nothing fetches the key sets)")
-    }
-  }
-
   /// How targets of a protocol version are probed.
   /// - Throws: 501.
   static func check(_ healthCheck: HealthCheckRecord, version: String) throws {

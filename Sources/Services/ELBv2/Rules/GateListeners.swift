@@ -12,6 +12,8 @@ struct Translation: Sendable {
   var certificates: [String: KeyedCertificate]
   /// The secrets of clients of identity providers, opened.
   var clientSecrets: [SealedBytes: String]
+  var keySets: [String: String]
+  var authority: String?
 
   /// Nil for a listener whose certificates are all gone: it cannot answer.
   func listener(
@@ -131,11 +133,12 @@ struct Translation: Sendable {
           clientSecret: clientSecrets[oidc.clientSecret] ?? "",
           sessionCookieName: oidc.sessionCookieName ?? "AWSELBAuthSessionCookie", scope: oidc.scope ?? "openid",
           sessionTimeout: Double(oidc.sessionTimeout ?? 604_800), extraParameters: oidc.extraParameters ?? [:],
-          onUnauthenticated: oidc.onUnauthenticated.flatMap { .init(rawValue: $0) } ?? .authenticate))
+          onUnauthenticated: oidc.onUnauthenticated.flatMap { .init(rawValue: $0) } ?? .authenticate,
+          authorities: authority))
     case .jwt(let jwt):
       .jwtValidation(
         .init(
-          issuer: jwt.issuer, keySet: nil,
+          issuer: jwt.issuer, keySet: keySets[jwt.endpoint], keySetID: jwt.endpoint,
           claims: (jwt.claims ?? []).map {
             .init(name: $0.name, format: .init(rawValue: $0.format) ?? .singleString, values: $0.values)
           }))

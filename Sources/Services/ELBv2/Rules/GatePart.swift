@@ -15,6 +15,10 @@ struct DesiredState: Sendable {
   var certificates: [String: KeyedCertificate] = [:]
   /// The secrets of clients of identity providers, opened.
   var clientSecrets: [SealedBytes: String] = [:]
+  /// The key sets of issuers of tokens, by where they are fetched.
+  var keySets: [String: String] = [:]
+  /// PEM: the castle's own authority, whom identity providers on this machine may have a certificate of.
+  var authority: String?
   /// Seals the cookies of sticky clients.
   var cookieKey: [UInt8]?
   /// Where segments of logs are written.
@@ -30,7 +34,7 @@ struct DesiredState: Sendable {
     func translation(_ balancer: LoadBalancerRecord) -> Translation {
       Translation(
         ports: ports, listeners: (listeners[balancer.arn] ?? []).sorted { $0.arn < $1.arn }, certificates: certificates,
-        clientSecrets: clientSecrets)
+        clientSecrets: clientSecrets, keySets: keySets, authority: authority)
     }
     return GateController.Part(
       loadBalancers: balancers.filter { $0.kind == .application }.map { balancer in

@@ -309,3 +309,16 @@ struct CookieKeyRecord: Record {
   var recordID: String { Self.id }
   var key: SealedBytes
 }
+
+/// The keys of an issuer of tokens, as they were fetched last: what is good goes on when the issuer is away, and when
+/// this process starts again.
+struct KeySetRecord: Record {
+  static let collection = "elbv2.key-set"
+  static let scope = Scope(account: "", region: "")
+  var recordID: String { endpoint }
+
+  /// Where it is fetched.
+  var endpoint: String
+  /// A JSON Web Key Set.
+  var document: String
+}

@@ -1,0 +1,45 @@
+// Where a URL points, as far as a small client needs to know.
+
+/// Where a URL points.
+struct FetchPlace: Sendable {
+  var isSecure: Bool
+  var host: String
+  var port: UInt16
+  var path: String
+  /// Host and port as the URL has them.
+  var authority: String
+
+  init?(_ url: String) {
+    guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let colon = url.range(of: "://") else { return nil }
+    switch url[..<colon.start].lowercased() {
+    case "http": isSecure = false
+    case "https": isSecure = true
+    default: return nil
+    }
+    let rest = url[colon.end...]
+    let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+    authority = String(rest[..<end])
+    path = String(rest[end...])
+    if !path.hasPrefix("/") { path = "/" + path }
+    let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
+    guard let name = parts.first, !name.isEmpty, parts.count <= 2 else { return nil }
+    host = String(name)
+    port = isSecure ? 443 : 80
+    if parts.count == 2 {
+      guard let number = UInt16(parts[1]) else { return nil }
+      port = number
+    }
+  }
+}
+
+extension String {
+  /// Where a short text is found first.
+  fileprivate func range(of text: String) -> (start: Index, end: Index)? {
+    var position = startIndex
+    while position < endIndex {
+      if self[position...].hasPrefix(text) { return (position, index(position, offsetBy: text.count)) }
+      position = index(after: position)
+    }
+    return nil
+  }
+}
