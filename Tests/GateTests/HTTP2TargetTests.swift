@@ -376,6 +376,64 @@ struct HTTP2TargetTests {
     }
   }
 
+  @Test("health checks over HTTP/2 and gRPC go over TLS as well")
+  func secureHealth() async throws {
+    let server = try TestServer { socket, _ in
+      let server = try ServerWire(socket)
+      while let request = try server.next() {
+        if request[":method"] == "GET" {
+          try server.wire.send(Wire.answer(request.stream, String(repeating: "x", count: 30_000)))
+        } else {
+          try server.wire.send(Wire.grpcAnswer(request.stream, Array(repeating: 1, count: 3), status: 12))
+        }
+      }
+    }
+    let plain = try TestServer { _ in ok("") }
+    let certificates = try TestCertificates.shared.get().all
+    // The targets are listeners of another Gate, in front of servers without TLS.
+    try await GateFixture.with(loops: 1) { front in
+      let groups = [GateSnapshot.TargetGroup.ProtocolVersion.http2, .grpc].map { version in
+        GateSnapshot.TargetGroup(
+          id: version.rawValue, targets: [target(server)], healthCheck: .init(probe: .none), protocolVersion: version)
+      }
+      let status = try await front.client.apply(
+        GateSnapshot(
+          version: 1,
+          loadBalancers: [
+            .init(
+              id: "lb", address: "127.0.0.1",
+              listeners: groups.map { group in
+                .init(
+                  id: group.id, port: 0, transport: .https,
+                  tls: .init(
+                    certificates: ["rsa"], securityPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06", alpn: .http2Preferred),
+                  defaultAction: .forward(to: group.id))
+              })
+          ], targetGroups: groups, certificates: certificates))
+      for (probe, version, matcher, isHealthy) in [
+        (GateSnapshot.HealthCheck.Probe.http2s, GateSnapshot.TargetGroup.ProtocolVersion.http2, "200", true),
+        (.http2s, .http2, "204", false), (.grpcs, .grpc, "12", true), (.grpcs, .grpc, "0", false),
+      ] {
+        let port = try #require(status.listener(version.rawValue)?.port)
+        let check = GateSnapshot.HealthCheck(
+          probe: probe, path: "/health", interval: 0.2, timeout: 2, healthyThreshold: 2, unhealthyThreshold: 2,
+          matcher: matcher)
+        try await GateFixture.with(loops: 1) { gate in
+          _ = try await gate.serve(
+            targets: [.init(address: "127.0.0.1", port: port), target(plain)],
+            group: .init(id: "tg", healthCheck: check, transport: .https, protocolVersion: version))
+          let isSo = try await eventually(seconds: 20) {
+            let health = try await gate.client.health()
+            return health.map(\.state) == [isHealthy ? .healthy : .unhealthy, .unhealthy]
+              && health[0].reason == (isHealthy ? nil : .responseCodeMismatch)
+          }
+          let last = try await gate.client.health()
+          #expect(isSo, "\(probe) \(matcher): \(last)")
+        }
+      }
+    }
+  }
+
   @Test("health checks ask as gRPC does and compare its status; over HTTP/2 they compare HTTP's")
   func health() async throws {
     let asked = ResultBox<HTTP2Request>()
@@ -410,7 +468,7 @@ struct HTTP2TargetTests {
       }
     }
     let request = try await asked.get()
-    #expect(request.path == "/AWS.ALB/healthcheck" && request[":method"] == "POST")
+    #expect(request.path == "/AWS.ALB/healthcheck" && request[":method"] == "POST" && request[":scheme"] == "http")
     #expect(request["content-type"] == "application/grpc" && request.body == [0, 0, 0, 0, 0])
   }
 }

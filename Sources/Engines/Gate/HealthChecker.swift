@@ -255,10 +255,8 @@ final class HealthChecker {
     if !probe.hasSent {
       if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now) }
       if entry.check.probe == .tcp { return conclude(entry, .passed, now) }
-      if entry.check.probe == .https { return probeEncrypted(entry, probe, now) }
-      if entry.check.probe == .http2 || entry.check.probe == .grpc {
-        probe.http2 = HTTP2Probe(isGRPC: entry.check.probe == .grpc)
-      }
+      if probe.http2 == nil, entry.check.probe.isHTTP2 { probe.http2 = HTTP2Probe(isGRPC: entry.check.probe.isGRPC) }
+      if entry.check.probe.isSecure { return probeEncrypted(entry, probe, now) }
       let sent = request(entry).withUnsafeBufferPointer { bytes in
         bytes.baseAddress.map { gate_send(descriptor, $0, bytes.count) } ?? 0
       }
@@ -272,9 +270,10 @@ final class HealthChecker {
 
   private func request(_ entry: Entry) -> [UInt8] {
     let path = entry.check.path.hasPrefix("/") ? entry.check.path : "/" + entry.check.path
-    if entry.check.probe == .http2 || entry.check.probe == .grpc {
+    if entry.check.probe.isHTTP2 {
       return HTTP2Probe.request(
-        path: path, authority: "\(entry.target.address):\(entry.target.port)", isGRPC: entry.check.probe == .grpc)
+        path: path, authority: "\(entry.target.address):\(entry.target.port)", isGRPC: entry.check.probe.isGRPC,
+        scheme: entry.check.probe.isSecure ? "https" : "http")
     }
     return Array(
       ("GET \(path) HTTP/1.1\r\nHost: \(entry.target.address):\(entry.target.port)\r\nConnection: close\r\n"
@@ -283,11 +282,12 @@ final class HealthChecker {
 
   private func probeEncrypted(_ entry: Entry, _ probe: Probe, _ now: UInt64) {
     if probe.tls == nil {
-      probe.tls = try? TLSProbe(tls.probeClient(), engine, request: request(entry))
+      let protocols = entry.check.probe.isHTTP2 ? ["h2"] : []
+      probe.tls = try? TLSProbe(tls.probeClient(), engine, request: request(entry), protocols: protocols)
     }
     guard let encrypted = probe.tls else { return conclude(entry, .failed, now) }
     let progress = encrypted.advance(probe.descriptor)
-    probe.answer = encrypted.answer
+    probe.answer += encrypted.takeAnswer()
     if let outcome = judge(entry, probe) { return conclude(entry, outcome, now) }
     if progress != .wantsMore { conclude(entry, .failed, now) }
   }

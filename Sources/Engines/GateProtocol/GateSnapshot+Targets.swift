@@ -104,8 +104,14 @@ extension GateSnapshot {
       case http2
       /// A call over HTTP/2 without TLS; the matcher is compared with `grpc-status`.
       case grpc
+      /// `http2` and `grpc` over TLS; the target's certificate is not verified.
+      case http2s, grpcs
       /// No probing: every registered target counts as healthy.
       case none
+
+      public var isSecure: Bool { [.https, .http2s, .grpcs].contains(self) }
+      public var isHTTP2: Bool { [.http2, .http2s, .grpc, .grpcs].contains(self) }
+      public var isGRPC: Bool { self == .grpc || self == .grpcs }
     }
 
     public var probe: Probe

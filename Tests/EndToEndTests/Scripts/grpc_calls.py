@@ -1,11 +1,13 @@
 """grpc_calls.py CA: gRPC by its own client, through a load balancer's TLS listener, to its own server.
 
-`grpc_calls.py serve` is that server: a process of its own that tells its port and serves until its input ends.
+`grpc_calls.py serve KEY CERTIFICATE` is that server: a process of its own that tells its ports, without TLS and with,
+and serves until its input ends.
 Messages are plain bytes, so nothing is generated.
 """
 
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent import futures
 
@@ -74,9 +76,11 @@ def serve():
         "WasCancelled": grpc.unary_unary_rpc_method_handler(calls.was_cancelled),
         "Meet": grpc.unary_unary_rpc_method_handler(calls.meet),
     })])
-    port = server.add_insecure_port("127.0.0.1:0")
+    with open(sys.argv[2], "rb") as key, open(sys.argv[3], "rb") as certificate:
+        credentials = grpc.ssl_server_credentials([(key.read(), certificate.read())])
+    ports = [server.add_insecure_port("127.0.0.1:0"), server.add_secure_port("127.0.0.1:0", credentials)]
     server.start()
-    print(port, flush=True)
+    print(*ports, flush=True)
     sys.stdin.read()
     server.stop(None).wait()
 
@@ -84,35 +88,42 @@ def serve():
 # The client
 
 
-def front(authority, port):
-    """A load balancer in front of the server: a channel's address, and the way to take it down."""
+def front(ports):
+    """A load balancer in front of the server: addresses for channels, without and with TLS behind them."""
     from castle import client, issued
 
     elb, ec2 = client("elbv2"), client("ec2")
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     balancer = elb.create_load_balancer(Name="grpc", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    group = elb.create_target_group(
-        Name="grpc", Protocol="HTTP", ProtocolVersion="GRPC", Port=port, VpcId=vpc, TargetType="ip",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2,
-        HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
-    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-    listener = elb.create_listener(
-        LoadBalancerArn=balancer, Port=8453, Protocol="HTTPS", Certificates=[{"CertificateArn": issued("grpc.test")}],
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-    )["Listeners"][0]["ListenerArn"]
-    for priority, path in enumerate(["/castle.Test/Echo", "/castle.Test/[A-Z]*", "/castle.*/*"], 1):
-        elb.create_rule(
-            ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}],
-            Actions=[{"Type": "forward", "TargetGroupArn": group}])
-    elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    certificate = issued("grpc.test")
+    groups = []
+    for number, (port, protocol) in enumerate(zip(ports, ["HTTP", "HTTPS"])):
+        group = elb.create_target_group(
+            Name=f"grpc-{protocol}", Protocol=protocol, ProtocolVersion="GRPC", Port=port, VpcId=vpc, TargetType="ip",
+            HealthCheckProtocol=protocol, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2,
+            HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
+        groups.append(group)
+        elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
+        listener = elb.create_listener(
+            LoadBalancerArn=balancer, Port=8453 + number, Protocol="HTTPS",
+            Certificates=[{"CertificateArn": certificate}],
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+        )["Listeners"][0]["ListenerArn"]
+        for priority, path in enumerate([f"/{SERVICE}/Echo", f"/{SERVICE}/*", "/castle.*/*"], 1):
+            elb.create_rule(
+                ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}],
+                Actions=[{"Type": "forward", "TargetGroupArn": group}])
+    for group in groups:
+        elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     address = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"].split(":")[0]
 
     def end():
         elb.delete_load_balancer(LoadBalancerArn=balancer)
-        elb.delete_target_group(TargetGroupArn=group)
+        for group in groups:
+            elb.delete_target_group(TargetGroupArn=group)
 
-    return f"{address}:8453", end
+    return [f"{address}:{8453 + number}" for number in range(len(ports))], end
 
 
 def look(channel):
@@ -183,27 +194,36 @@ def at_once(channels):
 def main(authority):
     from castle import say
 
-    server = subprocess.Popen(
-        [sys.executable, __file__, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        place, end = front(authority, int(server.stdout.readline()))
-        with open(authority, "rb") as file:
-            credentials = grpc.ssl_channel_credentials(file.read())
+    with open(authority, "rb") as file:
+        credentials = grpc.ssl_channel_credentials(file.read())
+
+    def channel(place):
         # Connections of their own: a client keeps to the number of streams that the load balancer allows on each.
-        channels = [
-            grpc.secure_channel(place, credentials, options=[
-                ("grpc.ssl_target_name_override", "www.grpc.test"), ("grpc.use_local_subchannel_pool", 1)])
-            for _ in range(2)
-        ]
-        look(channels[0])
-        at_once(channels)
-        for channel in channels:
-            channel.close()
-        end()
-        say(at_once=AT_ONCE)
-    finally:
-        server.stdin.close()
-        server.wait(20)
+        return grpc.secure_channel(place, credentials, options=[
+            ("grpc.ssl_target_name_override", "www.grpc.test"), ("grpc.use_local_subchannel_pool", 1)])
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Load balancers do not look at a target's certificate.
+        key, certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+             "-out", certificate, "-days", "2", "-subj", "/CN=target"], check=True, capture_output=True)
+        server = subprocess.Popen(
+            [sys.executable, __file__, "serve", key, certificate], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)
+        try:
+            places, end = front([int(port) for port in server.stdout.readline().split()])
+            for place in places:
+                channels = [channel(place) for _ in range(2)]
+                look(channels[0])
+                at_once(channels)
+                for each in channels:
+                    each.close()
+            end()
+            say(at_once=AT_ONCE)
+        finally:
+            server.stdin.close()
+            server.wait(20)
 
 
 if sys.argv[1] == "serve":

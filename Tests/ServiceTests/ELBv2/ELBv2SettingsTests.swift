@@ -198,11 +198,16 @@ struct ELBv2SettingsTests {
         $0.defaultActions = [.make { ($0.type, $0.targetGroupArn) = ("forward", calls) }]
       }
       #expect(refused.hasPrefix("InvalidConfigurationRequest: Listener protocol 'HTTP' is not supported"), "\(refused)")
-      let probed = try await elb.failure(ELBv2.modifyTargetGroup) {
-        $0.targetGroupArn = pages
-        $0.healthCheckProtocol = "HTTPS"
+      for group in [calls, pages] {
+        _ = try await elb.run(ELBv2.modifyTargetGroup) {
+          $0.targetGroupArn = group
+          $0.healthCheckProtocol = "HTTPS"
+        }
       }
-      #expect(probed.contains("health checks over HTTPS"), "\(probed)")
+      let part = DesiredState(
+        targetGroups: try await elb.service.store.read { try $0.list(TargetGroupRecord.self).map(\.1) }
+      ).gatePart(PortPlan(privilegedBelow: 0))
+      #expect(Set(part.targetGroups.map(\.healthCheck.probe)) == [.http2s, .grpcs])
     }
   }
 }

@@ -23,10 +23,10 @@ final class HTTP2Probe {
   init(isGRPC: Bool) { self.isGRPC = isGRPC }
 
   /// All that is sent: preface, settings, the request, and for gRPC an empty message.
-  static func request(path: String, authority: String, isGRPC: Bool) -> [UInt8] {
+  static func request(path: String, authority: String, isGRPC: Bool, scheme: String) -> [UInt8] {
     var block: [UInt8] = []
     var fields = [
-      (":method", isGRPC ? "POST" : "GET"), (":scheme", "http"), (":path", path), (":authority", authority),
+      (":method", isGRPC ? "POST" : "GET"), (":scheme", scheme), (":path", path), (":authority", authority),
       ("user-agent", "ELB-HealthChecker/2.0"),
     ]
     if isGRPC { fields += [("content-type", "application/grpc"), ("te", "trailers")] }

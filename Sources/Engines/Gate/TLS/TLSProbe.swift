@@ -7,17 +7,26 @@ import Glibc
 final class TLSProbe {
   enum Progress { case wantsMore, ended, failed }
 
-  private static let answerMax = 8192
+  /// Bytes that are taken at once.
+  private static let answerMax = 64 << 10
 
   private let session: TLSSession
   private let request: [UInt8]
   private var unsent = Bytes()
-  /// What the target answered so far.
-  private(set) var answer: [UInt8] = []
+  private var answer: [UInt8] = []
 
-  init(_ context: TLSClientContext, _ engine: TLSEngine, request: [UInt8]) throws(TLSFailure) {
-    session = try context.session(engine, sessions: nil)
+  /// - Parameter protocols: what is offered as application protocol.
+  init(
+    _ context: TLSClientContext, _ engine: TLSEngine, request: [UInt8], protocols: [String]
+  ) throws(TLSFailure) {
+    session = try context.session(engine, sessions: nil, protocols: protocols)
     self.request = request
+  }
+
+  /// What the target answered since the last call.
+  func takeAnswer() -> [UInt8] {
+    defer { answer = [] }
+    return answer
   }
 
   /// Goes on with what the socket has and takes.

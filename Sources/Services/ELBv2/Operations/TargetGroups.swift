@@ -20,7 +20,6 @@ extension ELBv2Service {
     let healthCheck = try Self.healthCheck(input).applied(
       to: HealthCheckInput.standard(protocolName: name, version: version, targetType: type), targetType: type,
       protocolName: name, version: version)
-    try GateAbilities.check(healthCheck, version: version)
     let tags = try Tags.read(input.tags, call)
     try await requireVPC(vpc, call)
     let record = TargetGroupRecord(
@@ -100,7 +99,6 @@ extension ELBv2Service {
       record.healthCheck = try check.applied(
         to: record.healthCheck, targetType: record.targetType, protocolName: record.protocolName,
         version: record.protocolVersion)
-      try GateAbilities.check(record.healthCheck, version: record.protocolVersion)
       try tx.put(record, call.scope)
       return (record, try tx.usersOfTargetGroups(call.scope)[record.arn] ?? [])
     }

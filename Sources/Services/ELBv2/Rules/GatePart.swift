@@ -159,6 +159,8 @@ struct DesiredState: Sendable {
     let probe: GateSnapshot.HealthCheck.Probe
     switch (check.wireProtocol, record.protocolVersion) {
     case ("TCP", _): probe = .tcp
+    case ("HTTPS", "HTTP2"): probe = .http2s
+    case ("HTTPS", "GRPC"): probe = .grpcs
     case ("HTTPS", _): probe = .https
     case (_, "HTTP2"): probe = .http2
     case (_, "GRPC"): probe = .grpc
@@ -168,6 +170,6 @@ struct DesiredState: Sendable {
       probe: probe, path: check.path, port: UInt16(check.port), interval: Double(check.interval),
       timeout: Double(check.timeout), healthyThreshold: check.healthyThreshold,
       unhealthyThreshold: check.unhealthyThreshold,
-      matcher: probe == .grpc ? check.grpcMatcher ?? "12" : check.matcher)
+      matcher: probe.isGRPC ? check.grpcMatcher ?? "12" : check.matcher)
   }
 }
