@@ -43,6 +43,11 @@ import Testing
     try await castle.script("grpc_calls.py", [authority])
   }
 
+  @Test("a configuration change every 100 ms under load fails no request", .timeLimit(.minutes(2)))
+  func changes() async throws {
+    try await castle().script("changes.py")
+  }
+
   @Test(
     "requests sent ahead, in pieces, cut off or large: a connection answers each once and in order",
     .timeLimit(.minutes(1)))
