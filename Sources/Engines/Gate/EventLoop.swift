@@ -46,7 +46,7 @@ final class EventLoop {
   private(set) var identitySigner: IdentitySigner?
   /// Requests that wait for an identity provider.
   var pendingSignIns: [UInt64: Exchange] = [:]
-  private let logs: LogWriter
+  let logs: LogWriter
   /// When lines that wait are handed to the writer; `.max` when none do.
   private var nextLogHandOver: UInt64 = .max
   let poll: Int32
@@ -159,6 +159,7 @@ final class EventLoop {
   private func handOverLogs() {
     nextLogHandOver = .max
     for balancer in loadBalancers.values { balancer.handOverLogs() }
+    for balancer in networkBalancers.values { balancer.accessLog?.handOver() }
   }
 
   @inline(__always)

@@ -98,16 +98,8 @@ final class LoadBalancerRuntime {
   /// Takes over where logs are written.
   func update(_ logs: GateSnapshot.Logs, _ writer: LogWriter) {
     logName = logs.name
-    func sink(_ folder: String?, _ old: LogSink?) -> LogSink? {
-      let destination = folder.map {
-        LogDestination(folder: $0, interval: Self.microseconds(logs.seconds), bytes: logs.bytes)
-      }
-      if let old, old.destination == destination { return old }
-      old?.handOver()
-      return destination.map { LogSink($0, writer) }
-    }
-    accessLog = sink(logs.accessFolder, accessLog)
-    connectionLog = sink(logs.connectionFolder, connectionLog)
+    accessLog = .replacing(accessLog, folder: logs.accessFolder, logs, writer)
+    connectionLog = .replacing(connectionLog, folder: logs.connectionFolder, logs, writer)
   }
 
   func handOverLogs() {

@@ -8,8 +8,11 @@ extension GateSnapshot {
     /// As for an application load balancer.
     public var address: String
     public var listeners: [NetworkListener]
+    /// Where lines about TLS connections are written (`accessFolder`); nil for nowhere.
+    public var logs: Logs?
 
-    public init(id: String, address: String, listeners: [NetworkListener]) {
+    public init(id: String, address: String, listeners: [NetworkListener], logs: Logs? = nil) {
+      self.logs = logs
       self.id = id
       self.address = address
       self.listeners = listeners
@@ -34,6 +37,8 @@ extension GateSnapshot {
 
     /// Unique over all listeners of the snapshot.
     public var id: String
+    /// The name in the lines of logs; nil is a hyphen.
+    public var name: String?
     /// As for an application load balancer's listener.
     public var port: UInt16
     public var transport: Transport
@@ -46,8 +51,9 @@ extension GateSnapshot {
 
     public init(
       id: String, port: UInt16, transport: Transport, tls: ListenerTLS? = nil, targetGroups: [WeightedTargetGroup],
-      idleTimeout: Double = 350
+      idleTimeout: Double = 350, name: String? = nil
     ) {
+      self.name = name
       self.id = id
       self.port = port
       self.transport = transport

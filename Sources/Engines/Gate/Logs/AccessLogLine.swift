@@ -142,7 +142,14 @@ enum AccessLogLine {
 
   /// `2018-07-02T22:23:00.186641Z`
   static func append(time microseconds: UInt64, to out: inout Bytes) {
-    let seconds = microseconds / 1_000_000
+    append(second: microseconds / 1_000_000, to: &out)
+    out.append(byte: 0x2E)
+    out.append(decimal: microseconds % 1_000_000, digits: 6)
+    out.append(byte: 0x5A)
+  }
+
+  /// `2018-07-02T22:23:00`
+  static func append(second seconds: UInt64, to out: inout Bytes) {
     let date = HTTPDate.civil(day: Int(seconds / 86_400))
     out.append(decimal: UInt64(date.year), digits: 4)
     out.append(byte: 0x2D)
@@ -155,9 +162,6 @@ enum AccessLogLine {
     out.append(decimal: seconds / 60 % 60, digits: 2)
     out.append(byte: 0x3A)
     out.append(decimal: seconds % 60, digits: 2)
-    out.append(byte: 0x2E)
-    out.append(decimal: microseconds % 1_000_000, digits: 6)
-    out.append(byte: 0x5A)
   }
 }
 

@@ -1,4 +1,5 @@
 // The thread that writes log lines to files. Loops hand it whole buffers; it never makes them wait.
+import GateProtocol
 import Glibc
 import Synchronization
 
@@ -205,6 +206,20 @@ final class LogSink {
   init(_ destination: LogDestination, _ writer: LogWriter) {
     self.destination = destination
     self.writer = writer
+  }
+
+  /// The sink for a folder: the old one as long as nothing changed, none without a folder.
+  static func replacing(
+    _ old: LogSink?, folder: String?, _ logs: GateSnapshot.Logs?, _ writer: LogWriter
+  ) -> LogSink? {
+    var destination: LogDestination?
+    if let logs, let folder {
+      destination = LogDestination(
+        folder: folder, interval: LoadBalancerRuntime.microseconds(logs.seconds), bytes: logs.bytes)
+    }
+    if let old, old.destination == destination { return old }
+    old?.handOver()
+    return destination.map { LogSink($0, writer) }
   }
 
   func handOver() {

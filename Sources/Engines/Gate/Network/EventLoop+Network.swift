@@ -12,6 +12,7 @@ extension EventLoop {
     var kept: [Int32: NetworkListenerRuntime] = [:]
     for description in snapshot.networkLoadBalancers ?? [] {
       let balancer = networkBalancers[description.id] ?? NetworkRuntime(id: description.id)
+      balancer.update(description.logs, logs)
       keptBalancers[description.id] = balancer
       for listener in description.listeners {
         for (socket, isDatagram) in [(streams[listener.id], false), (datagrams[listener.id], true)] {
@@ -24,6 +25,7 @@ extension EventLoop {
             runtime = old
           }
           runtime.groups = groups
+          runtime.name = listener.name ?? "-"
           runtime.idleTimeout = LoadBalancerRuntime.microseconds(listener.idleTimeout)
           runtime.tls = listener.transport == .tls ? tls.servers[listener.id] : nil
           kept[socket.descriptor] = runtime
@@ -35,6 +37,7 @@ extension EventLoop {
       for flow in Array(old.flows.values) { flow.close() }
     }
     let before = Set(networkListeners.keys)
+    for (id, old) in networkBalancers where keptBalancers[id] == nil { old.accessLog?.handOver() }
     networkBalancers = keptBalancers
     networkListeners = kept
     if isDraining { return }

@@ -15,6 +15,10 @@ final class FlowConnection: Connection {
   private var isConnecting: Bool
   private var hasConnected = false
   private var tried: [TargetRuntime] = []
+  /// For the line in the log, of clients: when the flow began, bytes without encryption, and what the target agreed to.
+  private var began: UInt64 = 0
+  private var sentBytes: UInt64 = 0
+  private var targetProtocol = ""
 
   init(
     loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource,
@@ -30,6 +34,7 @@ final class FlowConnection: Connection {
       target.statistics.requests += 1
       target.statistics.activeRequests += 1
     } else {
+      began = loop.now
       listener.balancer.statistics.newFlows += 1
       listener.balancer.statistics.activeFlows += 1
       if listener.tls != nil { listener.balancer.statistics.newFlowsTLS += 1 }
@@ -139,7 +144,9 @@ final class FlowConnection: Connection {
   private func established() {
     isConnecting = false
     deadline = .max
-    (peer as? FlowConnection)?.touch()
+    let client = peer as? FlowConnection
+    client?.targetProtocol = tls?.applicationProtocol ?? ""
+    client?.touch()
     peer?.relay()
     if !isClosed, mayRead { relay() }
   }
@@ -191,7 +198,9 @@ final class FlowConnection: Connection {
       touch()
     } else {
       listener.balancer.statistics.bytesOut += UInt64(count)
-      (peer as? FlowConnection)?.touch()
+      let client = peer as? FlowConnection
+      client?.sentBytes += UInt64(count)
+      client?.touch()
     }
   }
 
@@ -201,6 +210,14 @@ final class FlowConnection: Connection {
       target.statistics.activeRequests -= 1
     } else {
       listener.balancer.statistics.activeFlows -= 1
+      if let tls, listener.balancer.accessLog != nil {
+        var line = FlowLogLine(source: source, connectionTime: loop.now &- began &+ tls.handshakeTime)
+        line.handshakeTime = tls.handshakeTime
+        line.receivedBytes = receivedBytes
+        line.sentBytes = sentBytes
+        line.targetProtocol = targetProtocol
+        listener.log(line, tls, loop)
+      }
     }
   }
 }

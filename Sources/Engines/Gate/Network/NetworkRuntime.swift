@@ -7,10 +7,20 @@ import Glibc
 final class NetworkRuntime {
   let id: String
   var statistics: GateStatistics.NetworkLoadBalancer
+  /// `net/NAME/ID`, for lines in logs.
+  private(set) var logName = "-"
+  /// Where lines about TLS connections go; nil for nowhere.
+  private(set) var accessLog: LogSink?
 
   init(id: String) {
     self.id = id
     statistics = GateStatistics.NetworkLoadBalancer(id: id)
+  }
+
+  /// Takes over where logs are written.
+  func update(_ logs: GateSnapshot.Logs?, _ writer: LogWriter) {
+    logName = logs?.name ?? "-"
+    accessLog = .replacing(accessLog, folder: logs?.accessFolder, logs, writer)
   }
 }
 
@@ -38,6 +48,8 @@ final class NetworkListenerRuntime {
   let address: UInt32
   let port: UInt16
   let isDatagram: Bool
+  /// The name in lines of logs.
+  var name = "-"
   var tls: TLSServerContext?
   var groups: FlowGroups
   /// Microseconds.

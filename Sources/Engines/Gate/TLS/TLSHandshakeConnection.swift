@@ -54,6 +54,7 @@ final class TLSHandshakeConnection: Connection {
     began = loop.now
     super.init(loop: loop, descriptor: descriptor)
     self.tls = tls
+    if (acceptor as? NetworkListenerRuntime)?.balancer.accessLog != nil { tls.watchAlerts() }
     setDeadline(loop.now &+ loop.handshakeTime)
   }
 
@@ -91,7 +92,11 @@ final class TLSHandshakeConnection: Connection {
   private func fail() {
     if isClosed { return }
     acceptor.countTLSError()
-    (acceptor as? ListenerRuntime)?.logFailure(loop, source, tls)
+    if let listener = acceptor as? ListenerRuntime {
+      listener.logFailure(loop, source, tls)
+    } else if let listener = acceptor as? NetworkListenerRuntime, let tls {
+      listener.log(FlowLogLine(source: source, connectionTime: loop.now &- began), tls, loop)
+    }
     TLSFailure.forget()
     close()
   }

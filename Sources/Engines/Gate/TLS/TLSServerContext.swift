@@ -126,9 +126,12 @@ final class TLSServerContext: @unchecked Sendable {
     @convention(c) (
       OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
       UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
-    ) -> Int32 = { _, chosen, count, offered, offeredCount, own in
+    ) -> Int32 = { ssl, chosen, count, offered, offeredCount, own in
       guard let own, let chosen else { return SSL_TLSEXT_ERR_NOACK }
       let server = Unmanaged<TLSServerContext>.fromOpaque(own).takeUnretainedValue()
+      if let session = ssl.flatMap({ TLSSession.of($0) }), session.isWatched {
+        session.offeredProtocols = Array(UnsafeBufferPointer(start: offered, count: Int(offeredCount)))
+      }
       var found: UnsafeMutablePointer<UInt8>?
       let result = SSL_select_next_proto(
         &found, count, server.protocols.baseAddress, UInt32(server.protocols.count), offered, offeredCount)

@@ -33,6 +33,12 @@ final class TLSSession {
   var certificateIndex = 0
   /// What was wrong with a client's certificate (`X509_V_ERR_*`), 0 for nothing.
   var verifyError: Int32 = 0
+  /// What the client listed as application protocols, as it wrote them; only where there is a choice.
+  var offeredProtocols: [UInt8] = []
+  /// For `watchAlerts`: whether a ClientHello came, and the last alert but the one that says goodbye.
+  private(set) var isWatched = false
+  private(set) var sawHello = false
+  private(set) var receivedAlert: UInt8?
   /// For connections to targets: where their sessions are kept.
   var sessions: TLSSessionStore?
 
@@ -60,6 +66,17 @@ final class TLSSession {
   /// The session that owns an object of OpenSSL's, for callbacks.
   static func of(_ ssl: OpaquePointer) -> TLSSession? {
     castle_tls_owner(ssl).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// From now on notes what lines in logs of network load balancers tell.
+  func watchAlerts() {
+    isWatched = true
+    SSL_set_info_callback(ssl) { ssl, event, value in
+      guard let ssl, let session = TLSSession.of(ssl) else { return }
+      if event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO { session.sawHello = true }
+      let alert = UInt8(truncatingIfNeeded: value)
+      if event & SSL_CB_READ_ALERT == SSL_CB_READ_ALERT, alert != 0 { session.receivedAlert = alert }
+    }
   }
 
   var server: TLSServerContext? { origin as? TLSServerContext }

@@ -48,7 +48,9 @@ enum LogKind: String, Sendable, CaseIterable {
     let day = text.prefix(10).split(separator: "-").joined(separator: "/")
     let minute = text.prefix(16).filter { $0 != "-" && $0 != ":" } + "Z"
     let name = Names.fullName(loadBalancer: balancer.arn).split(separator: "/").joined(separator: ".")
+    // The logs of network load balancers are not told apart by address.
+    let address = balancer.kind == .application ? "_\(balancer.address)" : ""
     return "\(Self.root(prefix: prefix, account: arn.account))/elasticloadbalancing/\(arn.region)/\(day)/"
-      + "\(filePrefix)\(arn.account)_elasticloadbalancing_\(arn.region)_\(name)_\(minute)_\(balancer.address)_\(random).log.gz"
+      + "\(filePrefix)\(arn.account)_elasticloadbalancing_\(arn.region)_\(name)_\(minute)\(address)_\(random).log.gz"
   }
 }

@@ -52,7 +52,7 @@ extension AttributeTable {
 
   private static let networkLoadBalancer = AttributeTable(
     noun: "Load balancer",
-    rules: log("access_logs", built: ["false"]) + [
+    rules: log("access_logs") + [
       flag("deletion_protection.enabled"),
       choice(
         "dns_record.client_routing_policy",

@@ -54,7 +54,8 @@ struct Translation: Sendable {
     let idle = AttributeTable.listener(record.wireProtocol).value("tcp.idle_timeout.seconds", record.attributes)
     return GateSnapshot.NetworkListener(
       id: record.arn, port: UInt16(clamping: ports.bindPort(record.port)), transport: transport, tls: tls,
-      targetGroups: groups, idleTimeout: Double(idle) ?? 350)
+      targetGroups: groups, idleTimeout: Double(idle) ?? 350,
+      name: record.arn.split(separator: "/").last.map(String.init))
   }
 
   private func tls(

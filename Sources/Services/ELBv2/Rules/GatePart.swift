@@ -59,7 +59,8 @@ struct DesiredState: Sendable {
         let translation = translation(balancer)
         return GateSnapshot.NetworkLoadBalancer(
           id: balancer.arn, address: balancer.address,
-          listeners: translation.listeners.compactMap { translation.networkListener($0) })
+          listeners: translation.listeners.compactMap { translation.networkListener($0) },
+          logs: balancer.log(.access) == nil ? nil : logs(balancer))
       },
       cookieKey: cookieKey)
   }
