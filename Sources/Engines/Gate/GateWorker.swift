@@ -113,7 +113,7 @@ public final class GateWorker {
     sockets = SocketKeeper(master: configuration.masterChannel)
     let tls = TLSKeeper(loops: configuration.loops)
     self.tls = tls
-    health = HealthChecker(poll: poll, tls: tls) { TokenKind.probe.rawValue << 32 | UInt64($0) }
+    health = HealthChecker(poll: poll, tls: tls, logs: logs) { TokenKind.probe.rawValue << 32 | UInt64($0) }
     stateFile = configuration.stateFile.map(StateFile.init)
     status = GateStatus(
       appliedVersion: 0, listeners: [], endpoints: [], workerProcessID: getpid(),

@@ -25,6 +25,9 @@ final class HealthChecker {
     /// When a draining target's time is over; nil for others.
     var drainDeadline: UInt64?
     var hasDrained = false
+    /// Where its probes are written down.
+    var logs: [LogSink] = []
+    var groupName = "-"
 
     init(key: TargetKey, check: GateSnapshot.HealthCheck, target: GateSnapshot.Target, isUsed: Bool, now: UInt64) {
       self.key = key
@@ -39,15 +42,20 @@ final class HealthChecker {
 
   private final class Probe {
     let descriptor: Int32
+    let began: UInt64
     let deadline: UInt64
+    var isConnected = false
     var hasSent = false
+    /// What the target answered, once it did: for logs.
+    var status: Int?
     var answer: [UInt8] = []
     var tls: TLSProbe?
     /// For checks over HTTP/2.
     var http2: HTTP2Probe?
 
-    init(descriptor: Int32, deadline: UInt64) {
+    init(descriptor: Int32, began: UInt64, deadline: UInt64) {
       self.descriptor = descriptor
+      self.began = began
       self.deadline = deadline
     }
   }
@@ -66,8 +74,12 @@ final class HealthChecker {
 
   private let tls: TLSKeeper
   private lazy var engine = TLSEngine()
+  private let writer: LogWriter
+  /// Of load balancers, by their ids.
+  private var sinks: [String: LogSink] = [:]
 
-  init(poll: Int32, tls: TLSKeeper, token: @escaping (Int32) -> UInt64) {
+  init(poll: Int32, tls: TLSKeeper, logs: LogWriter, token: @escaping (Int32) -> UInt64) {
+    writer = logs
     self.poll = poll
     self.tls = tls
     self.token = token
@@ -78,6 +90,7 @@ final class HealthChecker {
   /// Takes over the targets of a snapshot. Targets that stay keep what is known of them.
   func configure(_ snapshot: GateSnapshot, now: UInt64) {
     let used = Self.groupsInUse(snapshot)
+    let logs = sinks(snapshot)
     var kept: [TargetKey: Entry] = [:]
     order = []
     for group in snapshot.targetGroups {
@@ -92,6 +105,8 @@ final class HealthChecker {
           entries[key] ?? Entry(key: key, check: group.healthCheck, target: target, isUsed: isUsed, now: now)
         let isNew = entries[key] == nil
         update(entry, group, target, isUsed: isUsed, isOutOfZone: !isInZone, isNew: isNew, now: now)
+        entry.logs = logs[group.id] ?? []
+        entry.groupName = group.name ?? "-"
         kept[key] = entry
         order.append(key)
       }
@@ -137,14 +152,9 @@ final class HealthChecker {
     var used: [String: Set<String>] = [:]
     var everywhere: Set<String> = []
     for balancer in snapshot.loadBalancers {
-      for listener in balancer.listeners {
-        for action in [listener.defaultAction] + listener.rules.map(\.action) {
-          guard case .forward(let groups, _) = action else { continue }
-          for group in groups {
-            used[group.targetGroup, default: []].formUnion(balancer.zones.map(\.name))
-            if balancer.zones.isEmpty { everywhere.insert(group.targetGroup) }
-          }
-        }
+      for group in groups(of: balancer) {
+        used[group, default: []].formUnion(balancer.zones.map(\.name))
+        if balancer.zones.isEmpty { everywhere.insert(group) }
       }
     }
     for balancer in snapshot.networkLoadBalancers ?? [] {
@@ -152,6 +162,30 @@ final class HealthChecker {
     }
     for group in everywhere { used[group] = [] }
     return used
+  }
+
+  private static func groups(of balancer: GateSnapshot.LoadBalancer) -> Set<String> {
+    var result: Set<String> = []
+    for listener in balancer.listeners {
+      for action in [listener.defaultAction] + listener.rules.map(\.action) {
+        if case .forward(let groups, _) = action { result.formUnion(groups.map(\.targetGroup)) }
+      }
+    }
+    return result
+  }
+
+  /// Where the probes of each group are written down.
+  private func sinks(_ snapshot: GateSnapshot) -> [String: [LogSink]] {
+    var kept: [String: LogSink] = [:]
+    var result: [String: [LogSink]] = [:]
+    for balancer in snapshot.loadBalancers {
+      let folder = balancer.logs.healthFolder
+      guard let sink = LogSink.replacing(sinks[balancer.id], folder: folder, balancer.logs, writer) else { continue }
+      kept[balancer.id] = sink
+      for group in Self.groups(of: balancer) { result[group, default: []].append(sink) }
+    }
+    sinks = kept
+    return result
   }
 
   // MARK: - Asking
@@ -217,7 +251,9 @@ final class HealthChecker {
     var next = UInt64.max
     for entry in entries.values {
       if let probe = entry.probe {
-        if probe.deadline <= now { conclude(entry, .timedOut, now) }
+        if probe.deadline <= now {
+          conclude(entry, .timedOut, now, probe.isConnected ? .requestTimedOut : .connectionTimedOut)
+        }
       } else if entry.isUsed, entry.target.state == .registered, entry.check.probe != .none, entry.nextProbe <= now {
         start(entry, now)
       }
@@ -240,20 +276,21 @@ final class HealthChecker {
     if entry.health != before { changed.insert(entry.key) }
     var pending: Int32 = 0
     let descriptor = gate_connect(entry.key.address.address, entry.check.port ?? entry.key.address.port, &pending)
-    if descriptor < 0 { return conclude(entry, .failed, now) }
+    if descriptor < 0 { return conclude(entry, .failed, now, .connectionReset) }
     let probe = Probe(
-      descriptor: descriptor, deadline: now + LoadBalancerRuntime.microseconds(entry.check.timeout))
+      descriptor: descriptor, began: now, deadline: now + LoadBalancerRuntime.microseconds(entry.check.timeout))
     entry.probe = probe
     probes[descriptor] = entry
     let flags = GATE_EPOLLIN | GATE_EPOLLOUT | GATE_EPOLLRDHUP | GATE_EPOLLET
-    if gate_epoll_add(poll, descriptor, flags, token(descriptor)) < 0 { conclude(entry, .failed, now) }
+    if gate_epoll_add(poll, descriptor, flags, token(descriptor)) < 0 { conclude(entry, .failed, now, .internalError) }
   }
 
   /// An event on a probe's descriptor.
   func handle(_ descriptor: Int32, now: UInt64) {
     guard let entry = probes[descriptor], let probe = entry.probe else { return }
     if !probe.hasSent {
-      if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now) }
+      if gate_socket_error(descriptor) != 0 { return conclude(entry, .failed, now, .connectionReset) }
+      probe.isConnected = true
       if entry.check.probe == .tcp { return conclude(entry, .passed, now) }
       if probe.http2 == nil, entry.check.probe.isHTTP2 { probe.http2 = HTTP2Probe(isGRPC: entry.check.probe.isGRPC) }
       if entry.check.probe.isSecure { return probeEncrypted(entry, probe, now) }
@@ -262,7 +299,7 @@ final class HealthChecker {
       }
       if sent == -Int(EAGAIN) { return }
       // A request is far smaller than a socket's buffer.
-      if sent <= 0 { return conclude(entry, .failed, now) }
+      if sent <= 0 { return conclude(entry, .failed, now, .connectionReset) }
       probe.hasSent = true
     }
     readAnswer(entry, probe, now)
@@ -285,16 +322,16 @@ final class HealthChecker {
       let protocols = entry.check.probe.isHTTP2 ? ["h2"] : []
       probe.tls = try? TLSProbe(tls.probeClient(), engine, request: request(entry), protocols: protocols)
     }
-    guard let encrypted = probe.tls else { return conclude(entry, .failed, now) }
+    guard let encrypted = probe.tls else { return conclude(entry, .failed, now, .internalError) }
     let progress = encrypted.advance(probe.descriptor)
     probe.answer += encrypted.takeAnswer()
     if let outcome = judge(entry, probe) { return conclude(entry, outcome, now) }
-    if progress != .wantsMore { conclude(entry, .failed, now) }
+    if progress != .wantsMore { conclude(entry, .failed, now, progress == .ended ? .connectionReset : .targetError) }
   }
 
   /// What the answer says so far; nil while its head is not complete.
   private func judge(_ entry: Entry, _ probe: Probe) -> ProbeOutcome? {
-    if let http2 = probe.http2 { return judge(entry, http2.take(&probe.answer)) }
+    if let http2 = probe.http2 { return judge(entry, probe, http2.take(&probe.answer)) }
     let status = probe.answer.withUnsafeBufferPointer { bytes -> Int? in
       guard let base = bytes.baseAddress else { return nil }
       switch head.parseResponse(base, bytes.count) {
@@ -305,14 +342,17 @@ final class HealthChecker {
     }
     guard let status else { return probe.answer.count > Self.answerMax ? .failed : nil }
     if status < 0 { return .failed }
+    probe.status = status
     return entry.matcher.contains(status) ? .passed : .wrongStatus(status)
   }
 
-  private func judge(_ entry: Entry, _ outcome: HTTP2Probe.Outcome) -> ProbeOutcome? {
+  private func judge(_ entry: Entry, _ probe: Probe, _ outcome: HTTP2Probe.Outcome) -> ProbeOutcome? {
     switch outcome {
-    case .more: nil
-    case .status(let status): entry.matcher.contains(status) ? .passed : .wrongStatus(status)
-    case .failed: .failed
+    case .more: return nil
+    case .status(let status):
+      probe.status = status
+      return entry.matcher.contains(status) ? .passed : .wrongStatus(status)
+    case .failed: return .failed
     }
   }
 
@@ -323,11 +363,15 @@ final class HealthChecker {
       if count == -Int(EAGAIN) { return }
       if count > 0 { probe.answer += buffer[0..<count] }
       if let outcome = judge(entry, probe) { return conclude(entry, outcome, now) }
-      if count <= 0 { return conclude(entry, .failed, now) }
+      if count <= 0 { return conclude(entry, .failed, now, .connectionReset) }
     }
   }
 
-  private func conclude(_ entry: Entry, _ outcome: ProbeOutcome, _ now: UInt64) {
+  /// - Parameter reason: why it failed, when the outcome does not say it.
+  private func conclude(
+    _ entry: Entry, _ outcome: ProbeOutcome, _ now: UInt64, _ reason: HealthLogLine.Reason = .targetError
+  ) {
+    if !entry.logs.isEmpty { log(entry, outcome, now, reason) }
     endProbe(entry)
     let before = entry.health
     if outcome == .passed || !entry.isExtra {
@@ -343,6 +387,25 @@ final class HealthChecker {
     // A new target that does not answer yet is asked again soon, so that a start takes no whole interval.
     if entry.health.state == .initial {
       entry.nextProbe = min(entry.nextProbe, now + LoadBalancerRuntime.microseconds(min(entry.check.interval, 0.25)))
+    }
+  }
+
+  private func log(_ entry: Entry, _ outcome: ProbeOutcome, _ now: UInt64, _ reason: HealthLogLine.Reason) {
+    let latency = entry.probe.map { now &- $0.began } ?? 0
+    let address = SocketAddress(
+      address: entry.key.address.address, port: entry.check.port ?? entry.key.address.port)
+    var line = HealthLogLine(
+      probe: entry.check.probe, time: gate_wall() &- latency, latency: latency, target: address, group: entry.groupName)
+    line.status = entry.probe?.status
+    switch outcome {
+    case .passed: line.reason = nil
+    case .wrongStatus: line.reason = entry.check.probe.isGRPC ? .grpcUnexpectedStatus : .responseCodeMismatch
+    case .timedOut: line.reason = reason
+    case .failed: line.reason = entry.probe?.http2?.lacksGRPCStatus == true ? .grpcStatusHeaderEmpty : reason
+    }
+    for sink in entry.logs {
+      line.append(to: &sink.lines)
+      sink.handOver()
     }
   }
 

@@ -71,13 +71,16 @@ extension GateSnapshot {
     public var accessFolder: String?
     /// A folder for lines about connections (connection logs).
     public var connectionFolder: String?
+    /// A folder for lines about the health checks of its targets (health check logs).
+    public var healthFolder: String?
     public var seconds: Double
     public var bytes: Int
 
     public init(
-      name: String = "-", accessFolder: String? = nil, connectionFolder: String? = nil, seconds: Double = 300,
-      bytes: Int = 64 << 20
+      name: String = "-", accessFolder: String? = nil, connectionFolder: String? = nil, healthFolder: String? = nil,
+      seconds: Double = 300, bytes: Int = 64 << 20
     ) {
+      self.healthFolder = healthFolder
       self.name = name
       self.accessFolder = accessFolder
       self.connectionFolder = connectionFolder

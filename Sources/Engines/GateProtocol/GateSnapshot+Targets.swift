@@ -27,6 +27,8 @@ extension GateSnapshot {
 
     /// Unique text by which actions, health and statistics name it.
     public var id: String
+    /// The name in the lines of health check logs; nil is a hyphen.
+    public var name: String?
     public var targets: [Target]
     public var healthCheck: HealthCheck
     public var algorithm: Algorithm
@@ -56,8 +58,9 @@ extension GateSnapshot {
       algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0,
       mitigatesAnomalies: Bool = false, stickiness: Stickiness? = nil, crossZone: Bool? = nil,
       minimumHealthyCount: Int = 1, minimumHealthyPercentage: Int? = nil, transport: TargetTransport? = nil,
-      flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil
+      flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil, name: String? = nil
     ) {
+      self.name = name
       self.mitigatesAnomalies = mitigatesAnomalies
       self.stickiness = stickiness
       self.crossZone = crossZone

@@ -119,7 +119,7 @@ struct ELBv2OperationTests {
       #expect(try await set("idle_timeout.timeout_seconds", "5000").hasPrefix("InvalidConfigurationRequest"))
       #expect(try await set("no.such.key", "1").hasPrefix("InvalidConfigurationRequest"))
       #expect(try await set("access_logs.s3.enabled", "true").hasPrefix("InvalidConfigurationRequest: An S3 bucket"))
-      #expect(try await set("health_check_logs.s3.enabled", "true").hasPrefix("NotImplemented"))
+      #expect(try await set("health_check_logs.s3.enabled", "true").hasPrefix("InvalidConfigurationRequest: An S3"))
       let all =
         try await elb.run(ELBv2.describeLoadBalancerAttributes) { $0.loadBalancerArn = balancer }.attributes ?? []
       let values = Dictionary(all.map { ($0.key ?? "", $0.value ?? "") }) { $1 }

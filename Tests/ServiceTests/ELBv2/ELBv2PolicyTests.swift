@@ -206,6 +206,42 @@ struct ELBv2PolicyTests {
     }
   }
 
+  @Test("health checks are written to their log once it is on")
+  func healthLog() async throws {
+    try await ELBv2Fixture.withGate { elb in
+      let server = try ELBServer("one")
+      let web = try await group(elb, "web", [server])
+      let balancer = try await elb.loadBalancer("shop")
+      _ = try await elb.listener(balancer, .forward(web))
+      _ = try await elb.run(S3.createBucket) { $0.bucket = "logs" }
+      _ = try await elb.run(S3.putBucketPolicy) {
+        $0.bucket = "logs"
+        $0.policy = """
+          {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject",
+          "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}, "Resource": "arn:aws:s3:::logs/*"}]}
+          """
+      }
+      _ = try await elb.run(ELBv2.modifyLoadBalancerAttributes) {
+        $0.loadBalancerArn = balancer
+        $0.attributes = [("enabled", "true"), ("bucket", "logs")].map { key, value in
+          .make {
+            $0.key = "health_check_logs.s3.\(key)"
+            $0.value = value
+          }
+        }
+      }
+      let folder = "\(elb.harness.environment.directory)/elb-logs/\(LogKind.healthCheck.folder(balancer))"
+      try await elb.until("the line is there", seconds: 40) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let texts = names.map { FileManager.default.contents(atPath: "\(folder)/\($0)") ?? Data() }
+        let text = String(decoding: texts.joined(), as: UTF8.self)
+        return text.hasPrefix("http ") && text.contains(" 127.0.0.1:\(server.port) web PASS 200 -\n")
+      }
+      let keys = try await elb.run(S3.listObjectsV2) { $0.bucket = "logs" }.contents?.compactMap(\.key)
+      #expect(keys == ["AWSLogs/000000000000/ELBHealthCheckLogTestFile"])
+    }
+  }
+
   @Test("requests are written to the access log once it is on")
   func accessLog() async throws {
     try await ELBv2Fixture.withGate { elb in

@@ -22,6 +22,9 @@ final class HTTP2Probe {
 
   init(isGRPC: Bool) { self.isGRPC = isGRPC }
 
+  /// A gRPC call was answered, but not with gRPC's status.
+  var lacksGRPCStatus: Bool { isGRPC && httpStatus != nil }
+
   /// All that is sent: preface, settings, the request, and for gRPC an empty message.
   static func request(path: String, authority: String, isGRPC: Bool, scheme: String) -> [UInt8] {
     var block: [UInt8] = []

@@ -20,8 +20,8 @@ extension AttributeTable {
   ) -> AttributeRule {
     AttributeRule(key: key, standard: standard, kind: .numberOrOff(range), built: built)
   }
-  private static func log(_ name: String, built: Set<String>? = nil) -> [AttributeRule] {
-    [flag("\(name).s3.enabled", built: built), text("\(name).s3.bucket"), text("\(name).s3.prefix")]
+  private static func log(_ name: String) -> [AttributeRule] {
+    [flag("\(name).s3.enabled"), text("\(name).s3.bucket"), text("\(name).s3.prefix")]
   }
 
   // MARK: - Load balancers
@@ -32,7 +32,7 @@ extension AttributeTable {
 
   private static let applicationLoadBalancer = AttributeTable(
     noun: "Load balancer",
-    rules: log("access_logs") + log("connection_logs") + log("health_check_logs", built: ["false"]) + [
+    rules: log("access_logs") + log("connection_logs") + log("health_check_logs") + [
       number("client_keep_alive.seconds", 3600, 60...604_800),
       flag("deletion_protection.enabled"),
       number("idle_timeout.timeout_seconds", 60, 1...4000),

@@ -80,12 +80,12 @@ struct DesiredState: Sendable {
     }
     return GateSnapshot.Logs(
       name: Names.fullName(loadBalancer: balancer.arn), accessFolder: folder(.access),
-      connectionFolder: folder(.connection))
+      connectionFolder: folder(.connection), healthFolder: folder(.healthCheck))
   }
 
   /// The folders that the Gate writes logs to; they must be there.
   var logFolders: [String] {
-    loadBalancers.map(logs).flatMap { [$0.accessFolder, $0.connectionFolder].compactMap(\.self) }
+    loadBalancers.map(logs).flatMap { [$0.accessFolder, $0.connectionFolder, $0.healthFolder].compactMap(\.self) }
   }
 
   private static func joined(_ one: String, _ other: String) -> String {
@@ -139,7 +139,7 @@ struct DesiredState: Sendable {
           preservesClientAddress: value("preserve_client_ip.enabled") == "true",
           endsWithDeregistration: value("deregistration_delay.connection_termination.enabled") == "true",
           endsWhenUnhealthy: value("target_health_state.unhealthy.connection_termination.enabled") != "false"),
-      protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil)
+      protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil, name: record.name)
   }
 
   private static let unhealthy = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
