@@ -78,6 +78,33 @@ struct PolicyFuzzTests {
     }
   }
 
+  @Test("damaged key sets and tokens are refused, or harm nobody")
+  func keySets() throws {
+    let signer = TokenSigner.shared
+    let set = Array(signer.keySet.utf8)
+    let token = try signer.token(#"{"iss":"i","exp":4000000000,"aud":["a","b"]}"#)
+    let claims = [TokenClaim(name: "aud", format: .stringArray, values: ["a"])]
+    let good = TokenValidator(issuer: "i", keySet: signer.keySet, claims: claims)
+    #expect(try good.validate(token, now: 1) == 4_000_000_000)
+    var random = Seeded(25)
+    for _ in 0..<400 {
+      var damaged = set
+      for _ in 0...(random.next() % 3) {
+        damaged[Int(random.next() % UInt64(set.count))] = UInt8(truncatingIfNeeded: random.next())
+      }
+      damaged.removeLast(Int(random.next() % 4))
+      let validator = TokenValidator(issuer: "i", keySet: String(decoding: damaged, as: UTF8.self), claims: claims)
+      _ = validator.wantsOtherKeys(token)
+      _ = Result { () throws(TokenProblem) in try validator.validate(token, now: 1) }
+      var forged = token
+      let place = Int(random.next() % UInt64(token.count))
+      forged[place] = UInt8(truncatingIfNeeded: random.next())
+      if forged != token {
+        #expect(throws: TokenProblem.self, "byte \(place)") { try good.validate(forged, now: 1) }
+      }
+    }
+  }
+
   @Test("queries are taken apart without harm")
   func queries() {
     #expect(
