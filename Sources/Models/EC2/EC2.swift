@@ -31,6 +31,7 @@ public enum EC2 {
   public static var deleteVpc: APIOperation<DeleteVpcRequest, Empty> { APIOperation(model, "DeleteVpc") }
   public static var describeAccountAttributes: APIOperation<DescribeAccountAttributesRequest, DescribeAccountAttributesResult> { APIOperation(model, "DescribeAccountAttributes") }
   public static var describeAddresses: APIOperation<DescribeAddressesRequest, DescribeAddressesResult> { APIOperation(model, "DescribeAddresses") }
+  public static var describeAddressesAttribute: APIOperation<DescribeAddressesAttributeRequest, DescribeAddressesAttributeResult> { APIOperation(model, "DescribeAddressesAttribute") }
   public static var describeAvailabilityZones: APIOperation<DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResult> { APIOperation(model, "DescribeAvailabilityZones") }
   public static var describeInternetGateways: APIOperation<DescribeInternetGatewaysRequest, DescribeInternetGatewaysResult> { APIOperation(model, "DescribeInternetGateways") }
   public static var describeNatGateways: APIOperation<DescribeNatGatewaysRequest, DescribeNatGatewaysResult> { APIOperation(model, "DescribeNatGateways") }
@@ -47,11 +48,13 @@ public enum EC2 {
   public static var detachInternetGateway: APIOperation<DetachInternetGatewayRequest, Empty> { APIOperation(model, "DetachInternetGateway") }
   public static var disassociateAddress: APIOperation<DisassociateAddressRequest, Empty> { APIOperation(model, "DisassociateAddress") }
   public static var disassociateRouteTable: APIOperation<DisassociateRouteTableRequest, Empty> { APIOperation(model, "DisassociateRouteTable") }
+  public static var modifyAddressAttribute: APIOperation<ModifyAddressAttributeRequest, ModifyAddressAttributeResult> { APIOperation(model, "ModifyAddressAttribute") }
   public static var modifySubnetAttribute: APIOperation<ModifySubnetAttributeRequest, Empty> { APIOperation(model, "ModifySubnetAttribute") }
   public static var modifyVpcAttribute: APIOperation<ModifyVpcAttributeRequest, Empty> { APIOperation(model, "ModifyVpcAttribute") }
   public static var releaseAddress: APIOperation<ReleaseAddressRequest, Empty> { APIOperation(model, "ReleaseAddress") }
   public static var replaceRoute: APIOperation<ReplaceRouteRequest, Empty> { APIOperation(model, "ReplaceRoute") }
   public static var replaceRouteTableAssociation: APIOperation<ReplaceRouteTableAssociationRequest, ReplaceRouteTableAssociationResult> { APIOperation(model, "ReplaceRouteTableAssociation") }
+  public static var resetAddressAttribute: APIOperation<ResetAddressAttributeRequest, ResetAddressAttributeResult> { APIOperation(model, "ResetAddressAttribute") }
   public static var revokeSecurityGroupEgress: APIOperation<RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResult> { APIOperation(model, "RevokeSecurityGroupEgress") }
   public static var revokeSecurityGroupIngress: APIOperation<RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResult> { APIOperation(model, "RevokeSecurityGroupIngress") }
   public static var updateSecurityGroupRuleDescriptionsEgress: APIOperation<UpdateSecurityGroupRuleDescriptionsEgressRequest, UpdateSecurityGroupRuleDescriptionsEgressResult> { APIOperation(model, "UpdateSecurityGroupRuleDescriptionsEgress") }
@@ -85,6 +88,7 @@ op DeleteTags POST / DeleteTagsRequest -
 op DeleteVpc POST / DeleteVpcRequest -
 op DescribeAccountAttributes POST / DescribeAccountAttributesRequest DescribeAccountAttributesResult
 op DescribeAddresses POST / DescribeAddressesRequest DescribeAddressesResult
+op DescribeAddressesAttribute POST / DescribeAddressesAttributeRequest DescribeAddressesAttributeResult
 op DescribeAvailabilityZones POST / DescribeAvailabilityZonesRequest DescribeAvailabilityZonesResult
 op DescribeInternetGateways POST / DescribeInternetGatewaysRequest DescribeInternetGatewaysResult
 op DescribeNatGateways POST / DescribeNatGatewaysRequest DescribeNatGatewaysResult
@@ -101,11 +105,13 @@ op DescribeVpcs POST / DescribeVpcsRequest DescribeVpcsResult
 op DetachInternetGateway POST / DetachInternetGatewayRequest -
 op DisassociateAddress POST / DisassociateAddressRequest -
 op DisassociateRouteTable POST / DisassociateRouteTableRequest -
+op ModifyAddressAttribute POST / ModifyAddressAttributeRequest ModifyAddressAttributeResult
 op ModifySubnetAttribute POST / ModifySubnetAttributeRequest -
 op ModifyVpcAttribute POST / ModifyVpcAttributeRequest -
 op ReleaseAddress POST / ReleaseAddressRequest -
 op ReplaceRoute POST / ReplaceRouteRequest -
 op ReplaceRouteTableAssociation POST / ReplaceRouteTableAssociationRequest ReplaceRouteTableAssociationResult
+op ResetAddressAttribute POST / ResetAddressAttributeRequest ResetAddressAttributeResult
 op RevokeSecurityGroupEgress POST / RevokeSecurityGroupEgressRequest RevokeSecurityGroupEgressResult
 op RevokeSecurityGroupIngress POST / RevokeSecurityGroupIngressRequest RevokeSecurityGroupIngressResult
 op UpdateSecurityGroupRuleDescriptionsEgress POST / UpdateSecurityGroupRuleDescriptionsEgressRequest UpdateSecurityGroupRuleDescriptionsEgressResult
@@ -136,7 +142,15 @@ m PublicIpv4Pool String n=publicIpv4Pool
 m ServiceManaged ServiceManaged n=serviceManaged
 m SubnetId String n=subnetId
 m Tags TagList n=tagSet
+struct AddressAttribute
+m AllocationId AllocationId n=allocationId
+m PtrRecord String n=ptrRecord
+m PtrRecordUpdate PtrUpdateStatus n=ptrRecordUpdate
+m PublicIp PublicIpAddress n=publicIp
+str AddressAttributeName enum=domain-name
 list AddressList Address n=item
+int AddressMaxResults min=1 max=1000
+list AddressSet AddressAttribute n=item
 struct AllocateAddressRequest
 m Address PublicIpAddress
 m CustomerOwnedIpv4Pool String
@@ -157,6 +171,7 @@ m PublicIp String n=publicIp
 m PublicIpv4Pool String n=publicIpv4Pool
 str AllocationId
 list AllocationIdList AllocationId n=AllocationId
+list AllocationIds AllocationId n=item
 struct AssociateAddressRequest
 m AllocationId AllocationId
 m AllowReassociation Boolean n=allowReassociation
@@ -403,6 +418,15 @@ m AttributeNames AccountAttributeNameStringList n=attributeName
 m DryRun Boolean n=dryRun
 struct DescribeAccountAttributesResult
 m AccountAttributes AccountAttributeList n=accountAttributeSet
+struct DescribeAddressesAttributeRequest
+m AllocationIds AllocationIds n=AllocationId
+m Attribute AddressAttributeName
+m DryRun Boolean
+m MaxResults AddressMaxResults
+m NextToken NextToken
+struct DescribeAddressesAttributeResult
+m Addresses AddressSet n=addressSet
+m NextToken NextToken n=nextToken
 struct DescribeAddressesRequest
 m AllocationIds AllocationIdList n=AllocationId
 m DryRun Boolean n=dryRun
@@ -607,6 +631,12 @@ m CidrIpv6 String n=cidrIpv6
 m Description String n=description
 list Ipv6RangeList Ipv6Range n=item
 str LocalGatewayId
+struct ModifyAddressAttributeRequest
+m AllocationId AllocationId !
+m DomainName String
+m DryRun Boolean
+struct ModifyAddressAttributeResult
+m Address AddressAttribute n=address
 struct ModifySubnetAttributeRequest
 m AssignIpv6AddressOnCreation AttributeBooleanValue
 m CustomerOwnedIpv4Pool CoipPoolId
@@ -766,6 +796,7 @@ m PrivateIpAddress String n=privateIpAddress
 list NetworkInterfacePrivateIpAddressList NetworkInterfacePrivateIpAddress n=item
 str NetworkInterfaceStatus enum=available|associated|attaching|in-use|detaching
 str NetworkInterfaceType enum=interface|natGateway|efa|efa-only|trunk|load_balancer|network_load_balancer|vpc_endpoint|branch|transit_gateway|lambda|quicksight|global_accelerator_managed|api_gateway_managed|gateway_load_balancer|gateway_load_balancer_endpoint|iot_rules_managed|aws_codestar_connections_managed
+str NextToken
 str OdbNetworkArn
 struct OperatorResponse
 m HiddenByDefault Boolean n=hiddenByDefault
@@ -793,6 +824,10 @@ m Provisioned String n=provisioned
 m RequestTime DateTime n=requestTime
 m Requested String n=requested
 m Status String n=status
+struct PtrUpdateStatus
+m Reason String n=reason
+m Status String n=status
+m Value String n=value
 str PublicIpAddress
 struct PublicIpDnsNameOptions
 m DnsHostnameType String n=dnsHostnameType
@@ -847,6 +882,12 @@ m RouteTableId RouteTableId ! n=routeTableId
 struct ReplaceRouteTableAssociationResult
 m AssociationState RouteTableAssociationState n=associationState
 m NewAssociationId String n=newAssociationId
+struct ResetAddressAttributeRequest
+m AllocationId AllocationId !
+m Attribute AddressAttributeName !
+m DryRun Boolean
+struct ResetAddressAttributeResult
+m Address AddressAttribute n=address
 list ResourceIdList TaggableResourceId
 str ResourceType enum=capacity-reservation|client-vpn-endpoint|customer-gateway|carrier-gateway|coip-pool|declarative-policies-report|dedicated-host|dhcp-options|egress-only-internet-gateway|elastic-ip|elastic-gpu|export-image-task|export-instance-task|fleet|fpga-image|host-reservation|image|image-usage-report|import-image-task|import-snapshot-task|instance|instance-event-window|internet-gateway|ipam|ipam-pool|ipam-scope|ipv4pool-ec2|ipv6pool-ec2|key-pair|launch-template|local-gateway|local-gateway-route-table|local-gateway-virtual-interface|local-gateway-virtual-interface-group|local-gateway-route-table-vpc-association|local-gateway-route-table-virtual-interface-group-association|natgateway|network-acl|network-interface|network-insights-analysis|network-insights-path|network-insights-access-scope|network-insights-access-scope-analysis|outpost-lag|placement-group|prefix-list|replace-root-volume-task|reserved-instances|route-table|security-group|security-group-rule|service-link-virtual-interface|snapshot|spot-fleet-request|spot-instances-request|subnet|subnet-cidr-reservation|traffic-mirror-filter|traffic-mirror-session|traffic-mirror-target|transit-gateway|transit-gateway-attachment|transit-gateway-connect-peer|transit-gateway-multicast-domain|transit-gateway-policy-table|transit-gateway-metering-policy|transit-gateway-route-table|transit-gateway-route-table-announcement|volume|vpc|vpc-endpoint|vpc-endpoint-connection|vpc-endpoint-service|vpc-endpoint-service-permission|vpc-peering-connection|vpn-connection|vpn-gateway|vpc-flow-log|capacity-reservation-fleet|traffic-mirror-filter-rule|vpc-endpoint-connection-device-type|verified-access-instance|verified-access-group|verified-access-endpoint|verified-access-policy|verified-access-trust-provider|vpn-connection-device-type|vpc-block-public-access-exclusion|vpc-encryption-control|route-server|route-server-endpoint|route-server-peer|ipam-resource-discovery|ipam-resource-discovery-association|instance-connect-endpoint|verified-access-endpoint-target|ipam-external-resource-verification-token|capacity-block|mac-modification-task|ipam-prefix-list-resolver|ipam-policy|ipam-prefix-list-resolver-target|secondary-interface|secondary-network|secondary-subnet|capacity-manager-data-export|vpn-concentrator|ipam-pool-allocation
 struct RevokeSecurityGroupEgressRequest

@@ -59,10 +59,14 @@ public struct EC2Service: AWSService {
     table.on(EC2.deleteNatGateway, deleteNatGateway)
     table.on(EC2.describeNatGateways, describeNatGateways)
     table.on(EC2.allocateAddress, allocateAddress)
-    table.on(EC2.associateAddress, associateAddress)
+    table.on(EC2.associateAddress, access: { Self.addressARN($1, $0.allocationId) }, associateAddress)
     table.on(EC2.disassociateAddress, disassociateAddress)
-    table.on(EC2.releaseAddress, releaseAddress)
+    table.on(EC2.releaseAddress, access: { Self.addressARN($1, $0.allocationId) }, releaseAddress)
     table.on(EC2.describeAddresses, describeAddresses)
+    table.on(EC2.describeAddressesAttribute, describeAddressesAttribute)
+    table.on(
+      EC2.modifyAddressAttribute, access: { Self.addressARN($1, $0.allocationId) }, modifyAddressAttribute)
+    table.on(EC2.resetAddressAttribute, access: { Self.addressARN($1, $0.allocationId) }, resetAddressAttribute)
     table.on(EC2.createTags, createTags)
     table.on(EC2.deleteTags, deleteTags)
     table.on(EC2.describeTags, describeTags)
@@ -76,6 +80,10 @@ public struct EC2Service: AWSService {
 
   static func arn(_ call: CallContext, _ type: String, _ id: String) -> ResourceAccess {
     ResourceAccess(call.arn("ec2", "\(type)/\(id)"))
+  }
+
+  private static func addressARN(_ call: CallContext, _ allocation: String?) -> [ResourceAccess] {
+    [arn(call, "elastic-ip", allocation ?? "*")]
   }
 
   /// The record, or AWS's error that it is not there.

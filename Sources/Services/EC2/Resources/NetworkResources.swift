@@ -315,12 +315,16 @@ extension EC2Service {
 
   private var elasticIPProvider: ResourceProvider {
     ResourceProvider(
-      "AWS::EC2::EIP", properties: ["Domain", "Tags"], replacedBy: ["Domain"],
+      "AWS::EC2::EIP", properties: ["Address", "Domain", "NetworkBorderGroup", "PublicIpv4Pool", "Tags"],
+      replacedBy: ["Address", "Domain", "NetworkBorderGroup", "PublicIpv4Pool"],
       create: { properties, context in
         let made = try await context.call.invoke(
           EC2.allocateAddress,
           .make {
             $0.domain = properties["Domain"]?.text ?? "vpc"
+            $0.address = properties["Address"]?.text
+            $0.networkBorderGroup = properties["NetworkBorderGroup"]?.text
+            $0.publicIpv4Pool = properties["PublicIpv4Pool"]?.text
             $0.tagSpecifications = specifications(properties, context, "elastic-ip")
           })
         return ResourceHandle(

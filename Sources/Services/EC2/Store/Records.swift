@@ -162,4 +162,6 @@ struct ElasticIPRecord: NetworkRecord {
   var association: String?
   var interface: String?
   var privateIP: String?
+  /// What its PTR record says, with the dot.
+  var reverseName: String?
 }
