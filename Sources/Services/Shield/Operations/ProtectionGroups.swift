@@ -17,8 +17,9 @@ extension ShieldService {
     record.members = input.members ?? []
     record.tags = try Self.tags(input.tags)
     let fresh = record
+    // AWS wants a subscription first. Here a group may come before it: Terraform makes both at the same moment where a
+    // configuration draws no edge between them. Without protections, which do need one, a group has no members.
     try await store.write { tx in
-      _ = try Self.subscription(tx, call)
       let all = try tx.list(ProtectionGroupRecord.self, call.globalScope)
       if all.contains(where: { $0.id == fresh.id }) { throw ShieldError.exists("protection group") }
       guard all.count < ShieldLimits.protectionGroupsMax else {
