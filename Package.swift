@@ -18,6 +18,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
@@ -98,7 +99,7 @@ let services: [Target] = [
   service("KMS", ["Policy", crypto, cryptoExtras]),
   service(
     "RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "EngineKit", "GateProtocol", "Supervisor"]),
-  service("Route53", calls: ["ELBv2"]),
+  service("Route53", calls: ["CloudWatch"], ["HealthProbe"]),
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield", calls: ["WAFv2"], ["GateProtocol"]),
@@ -183,6 +184,7 @@ let package = Package(
         "COpenSSL",
       ]),
     program("castle-gate", "Sources/Engines/GateProgram", ["GateCore", "GateProtocol"]),
+    module("HealthProbe", "Engines/HealthProbe", ["HTTPWire", nioCore, nioPosix, nioSSL, nioTLS]),
     .systemLibrary(
       name: "CPostgreSQL", path: "Sources/Engines/CPostgreSQL", pkgConfig: "libpq",
       providers: [.apt(["libpq-dev"])]),
@@ -259,7 +261,11 @@ let package = Package(
     tests("SupervisorTests", ["Supervisor", "CLinux"]),
     tests("StoreTests", ["Store", grdb]),
     tests(
-      "EngineTests", ["PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "Disk", "Supervisor", grdb]),
+      "EngineTests",
+      [
+        "PostgresEngine", "RedisEngine", "Tasks", "ObjectStore", "LogStore", "HealthProbe", "Disk", "Supervisor",
+        "Certificates", grdb, nioCore, nioPosix, nioSSL,
+      ]),
     tests(
       "ServiceTests",
       ["CastleTesting", "CastleServer", "Certificates", "GateProtocol", "WebACL", crypto, cryptoExtras]

@@ -17,6 +17,11 @@ import Testing
     #expect(fastest < 500, "a reset took \(fastest) ms in a debug build")
   }
 
+  @Test("Route 53's health checks ask a real server; Elastic IPs have reverse names", .timeLimit(.minutes(1)))
+  func health() async throws {
+    try await castle().script("health.py")
+  }
+
   @Test("what is not built answers 501 in the caller's own protocol", .timeLimit(.minutes(1))) func gaps() async throws
   {
     try await castle().script("gaps.py")

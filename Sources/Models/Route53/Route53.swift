@@ -9,15 +9,26 @@ public enum Route53 {
   public static let model = ServiceModel(modelText)
   public static var changeResourceRecordSets: APIOperation<ChangeResourceRecordSetsRequest, ChangeResourceRecordSetsResponse> { APIOperation(model, "ChangeResourceRecordSets") }
   public static var changeTagsForResource: APIOperation<ChangeTagsForResourceRequest, ChangeTagsForResourceResponse> { APIOperation(model, "ChangeTagsForResource") }
+  public static var createHealthCheck: APIOperation<CreateHealthCheckRequest, CreateHealthCheckResponse> { APIOperation(model, "CreateHealthCheck") }
   public static var createHostedZone: APIOperation<CreateHostedZoneRequest, CreateHostedZoneResponse> { APIOperation(model, "CreateHostedZone") }
+  public static var deleteHealthCheck: APIOperation<DeleteHealthCheckRequest, DeleteHealthCheckResponse> { APIOperation(model, "DeleteHealthCheck") }
   public static var deleteHostedZone: APIOperation<DeleteHostedZoneRequest, DeleteHostedZoneResponse> { APIOperation(model, "DeleteHostedZone") }
   public static var getChange: APIOperation<GetChangeRequest, GetChangeResponse> { APIOperation(model, "GetChange") }
+  public static var getCheckerIpRanges: APIOperation<GetCheckerIpRangesRequest, GetCheckerIpRangesResponse> { APIOperation(model, "GetCheckerIpRanges") }
   public static var getDNSSEC: APIOperation<GetDNSSECRequest, GetDNSSECResponse> { APIOperation(model, "GetDNSSEC") }
+  public static var getHealthCheck: APIOperation<GetHealthCheckRequest, GetHealthCheckResponse> { APIOperation(model, "GetHealthCheck") }
+  public static var getHealthCheckCount: APIOperation<GetHealthCheckCountRequest, GetHealthCheckCountResponse> { APIOperation(model, "GetHealthCheckCount") }
+  public static var getHealthCheckLastFailureReason: APIOperation<GetHealthCheckLastFailureReasonRequest, GetHealthCheckLastFailureReasonResponse> { APIOperation(model, "GetHealthCheckLastFailureReason") }
+  public static var getHealthCheckStatus: APIOperation<GetHealthCheckStatusRequest, GetHealthCheckStatusResponse> { APIOperation(model, "GetHealthCheckStatus") }
   public static var getHostedZone: APIOperation<GetHostedZoneRequest, GetHostedZoneResponse> { APIOperation(model, "GetHostedZone") }
+  public static var getHostedZoneCount: APIOperation<GetHostedZoneCountRequest, GetHostedZoneCountResponse> { APIOperation(model, "GetHostedZoneCount") }
+  public static var listHealthChecks: APIOperation<ListHealthChecksRequest, ListHealthChecksResponse> { APIOperation(model, "ListHealthChecks") }
   public static var listHostedZones: APIOperation<ListHostedZonesRequest, ListHostedZonesResponse> { APIOperation(model, "ListHostedZones") }
   public static var listHostedZonesByName: APIOperation<ListHostedZonesByNameRequest, ListHostedZonesByNameResponse> { APIOperation(model, "ListHostedZonesByName") }
   public static var listResourceRecordSets: APIOperation<ListResourceRecordSetsRequest, ListResourceRecordSetsResponse> { APIOperation(model, "ListResourceRecordSets") }
   public static var listTagsForResource: APIOperation<ListTagsForResourceRequest, ListTagsForResourceResponse> { APIOperation(model, "ListTagsForResource") }
+  public static var listTagsForResources: APIOperation<ListTagsForResourcesRequest, ListTagsForResourcesResponse> { APIOperation(model, "ListTagsForResources") }
+  public static var updateHealthCheck: APIOperation<UpdateHealthCheckRequest, UpdateHealthCheckResponse> { APIOperation(model, "UpdateHealthCheck") }
   public static var updateHostedZoneComment: APIOperation<UpdateHostedZoneCommentRequest, UpdateHostedZoneCommentResponse> { APIOperation(model, "UpdateHostedZoneComment") }
 }
 
@@ -26,18 +37,33 @@ service route53 id=Route%2053 endpoint=route53 signing=route53 protocols=rest-xm
 known ActivateKeySigningKey@POST@/2013-04-01/keysigningkey/{HostedZoneId}/{Name}/activate AssociateVPCWithHostedZone@POST@/2013-04-01/hostedzone/{Id}/associatevpc ChangeCidrCollection@POST@/2013-04-01/cidrcollection/{CidrCollectionId} ChangeResourceRecordSets@POST@/2013-04-01/hostedzone/{Id}/rrset/ ChangeTagsForResource@POST@/2013-04-01/tags/{ResourceType}/{ResourceId} CreateCidrCollection@POST@/2013-04-01/cidrcollection CreateHealthCheck@POST@/2013-04-01/healthcheck CreateHostedZone@POST@/2013-04-01/hostedzone CreateKeySigningKey@POST@/2013-04-01/keysigningkey CreateQueryLoggingConfig@POST@/2013-04-01/queryloggingconfig CreateReusableDelegationSet@POST@/2013-04-01/delegationset CreateTrafficPolicy@POST@/2013-04-01/trafficpolicy CreateTrafficPolicyInstance@POST@/2013-04-01/trafficpolicyinstance CreateTrafficPolicyVersion@POST@/2013-04-01/trafficpolicy/{Id} CreateVPCAssociationAuthorization@POST@/2013-04-01/hostedzone/{Id}/authorizevpcassociation DeactivateKeySigningKey@POST@/2013-04-01/keysigningkey/{HostedZoneId}/{Name}/deactivate DeleteCidrCollection@DELETE@/2013-04-01/cidrcollection/{CidrCollectionId} DeleteHealthCheck@DELETE@/2013-04-01/healthcheck/{HealthCheckId} DeleteHostedZone@DELETE@/2013-04-01/hostedzone/{Id} DeleteKeySigningKey@DELETE@/2013-04-01/keysigningkey/{HostedZoneId}/{Name} DeleteQueryLoggingConfig@DELETE@/2013-04-01/queryloggingconfig/{Id} DeleteReusableDelegationSet@DELETE@/2013-04-01/delegationset/{Id} DeleteTrafficPolicy@DELETE@/2013-04-01/trafficpolicy/{Id}/{Version} DeleteTrafficPolicyInstance@DELETE@/2013-04-01/trafficpolicyinstance/{Id} DeleteVPCAssociationAuthorization@POST@/2013-04-01/hostedzone/{Id}/deauthorizevpcassociation DisableHostedZoneDNSSEC@POST@/2013-04-01/hostedzone/{Id}/disable-dnssec DisassociateVPCFromHostedZone@POST@/2013-04-01/hostedzone/{Id}/disassociatevpc EnableHostedZoneDNSSEC@POST@/2013-04-01/hostedzone/{Id}/enable-dnssec GetAccountLimit@GET@/2013-04-01/accountlimit/{Type} GetChange@GET@/2013-04-01/change/{Id} GetCheckerIpRanges@GET@/2013-04-01/checkeripranges GetDNSSEC@GET@/2013-04-01/hostedzone/{Id}/dnssec GetGeoLocation@GET@/2013-04-01/geolocation GetHealthCheck@GET@/2013-04-01/healthcheck/{HealthCheckId} GetHealthCheckCount@GET@/2013-04-01/healthcheckcount GetHealthCheckLastFailureReason@GET@/2013-04-01/healthcheck/{HealthCheckId}/lastfailurereason GetHealthCheckStatus@GET@/2013-04-01/healthcheck/{HealthCheckId}/status GetHostedZone@GET@/2013-04-01/hostedzone/{Id} GetHostedZoneCount@GET@/2013-04-01/hostedzonecount GetHostedZoneLimit@GET@/2013-04-01/hostedzonelimit/{Id}/{Type} GetQueryLoggingConfig@GET@/2013-04-01/queryloggingconfig/{Id} GetReusableDelegationSet@GET@/2013-04-01/delegationset/{Id} GetReusableDelegationSetLimit@GET@/2013-04-01/reusabledelegationsetlimit/{Id}/{Type} GetTrafficPolicy@GET@/2013-04-01/trafficpolicy/{Id}/{Version} GetTrafficPolicyInstance@GET@/2013-04-01/trafficpolicyinstance/{Id} GetTrafficPolicyInstanceCount@GET@/2013-04-01/trafficpolicyinstancecount ListCidrBlocks@GET@/2013-04-01/cidrcollection/{CidrCollectionId}/cidrblocks ListCidrCollections@GET@/2013-04-01/cidrcollection ListCidrLocations@GET@/2013-04-01/cidrcollection/{CidrCollectionId} ListGeoLocations@GET@/2013-04-01/geolocations ListHealthChecks@GET@/2013-04-01/healthcheck ListHostedZones@GET@/2013-04-01/hostedzone ListHostedZonesByName@GET@/2013-04-01/hostedzonesbyname ListHostedZonesByVPC@GET@/2013-04-01/hostedzonesbyvpc@vpcid,vpcregion ListQueryLoggingConfigs@GET@/2013-04-01/queryloggingconfig ListResourceRecordSets@GET@/2013-04-01/hostedzone/{Id}/rrset ListReusableDelegationSets@GET@/2013-04-01/delegationset ListTagsForResource@GET@/2013-04-01/tags/{ResourceType}/{ResourceId} ListTagsForResources@POST@/2013-04-01/tags/{ResourceType} ListTrafficPolicies@GET@/2013-04-01/trafficpolicies ListTrafficPolicyInstances@GET@/2013-04-01/trafficpolicyinstances ListTrafficPolicyInstancesByHostedZone@GET@/2013-04-01/trafficpolicyinstances/hostedzone@id ListTrafficPolicyInstancesByPolicy@GET@/2013-04-01/trafficpolicyinstances/trafficpolicy@id,version ListTrafficPolicyVersions@GET@/2013-04-01/trafficpolicies/{Id}/versions ListVPCAssociationAuthorizations@GET@/2013-04-01/hostedzone/{Id}/authorizevpcassociation TestDNSAnswer@GET@/2013-04-01/testdnsanswer@hostedzoneid,recordname,recordtype UpdateHealthCheck@POST@/2013-04-01/healthcheck/{HealthCheckId} UpdateHostedZoneComment@POST@/2013-04-01/hostedzone/{Id} UpdateHostedZoneFeatures@POST@/2013-04-01/hostedzone/{Id}/features UpdateTrafficPolicyComment@POST@/2013-04-01/trafficpolicy/{Id}/{Version} UpdateTrafficPolicyInstance@POST@/2013-04-01/trafficpolicyinstance/{Id}
 op ChangeResourceRecordSets POST /2013-04-01/hostedzone/{Id}/rrset/ ChangeResourceRecordSetsRequest ChangeResourceRecordSetsResponse errors=NoSuchHostedZone,NoSuchHealthCheck,InvalidChangeBatch,InvalidInput,PriorRequestNotComplete inname=ChangeResourceRecordSetsRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
 op ChangeTagsForResource POST /2013-04-01/tags/{ResourceType}/{ResourceId} ChangeTagsForResourceRequest ChangeTagsForResourceResponse errors=InvalidInput,NoSuchHealthCheck,NoSuchHostedZone,PriorRequestNotComplete,ThrottlingException inname=ChangeTagsForResourceRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
+op CreateHealthCheck POST /2013-04-01/healthcheck CreateHealthCheckRequest CreateHealthCheckResponse status=201 errors=TooManyHealthChecks,HealthCheckAlreadyExists,InvalidInput inname=CreateHealthCheckRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
 op CreateHostedZone POST /2013-04-01/hostedzone CreateHostedZoneRequest CreateHostedZoneResponse status=201 errors=InvalidDomainName,HostedZoneAlreadyExists,TooManyHostedZones,InvalidVPCId,InvalidInput,DelegationSetNotAvailable,ConflictingDomainExists,NoSuchDelegationSet,DelegationSetNotReusable inname=CreateHostedZoneRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
+op DeleteHealthCheck DELETE /2013-04-01/healthcheck/{HealthCheckId} DeleteHealthCheckRequest DeleteHealthCheckResponse errors=NoSuchHealthCheck,HealthCheckInUse,InvalidInput
 op DeleteHostedZone DELETE /2013-04-01/hostedzone/{Id} DeleteHostedZoneRequest DeleteHostedZoneResponse errors=NoSuchHostedZone,HostedZoneNotEmpty,PriorRequestNotComplete,InvalidInput,InvalidDomainName
 op GetChange GET /2013-04-01/change/{Id} GetChangeRequest GetChangeResponse errors=NoSuchChange,InvalidInput
+op GetCheckerIpRanges GET /2013-04-01/checkeripranges GetCheckerIpRangesRequest GetCheckerIpRangesResponse
 op GetDNSSEC GET /2013-04-01/hostedzone/{Id}/dnssec GetDNSSECRequest GetDNSSECResponse errors=NoSuchHostedZone,InvalidArgument,InvalidInput
+op GetHealthCheck GET /2013-04-01/healthcheck/{HealthCheckId} GetHealthCheckRequest GetHealthCheckResponse errors=NoSuchHealthCheck,InvalidInput,IncompatibleVersion
+op GetHealthCheckCount GET /2013-04-01/healthcheckcount GetHealthCheckCountRequest GetHealthCheckCountResponse
+op GetHealthCheckLastFailureReason GET /2013-04-01/healthcheck/{HealthCheckId}/lastfailurereason GetHealthCheckLastFailureReasonRequest GetHealthCheckLastFailureReasonResponse errors=NoSuchHealthCheck,InvalidInput
+op GetHealthCheckStatus GET /2013-04-01/healthcheck/{HealthCheckId}/status GetHealthCheckStatusRequest GetHealthCheckStatusResponse errors=NoSuchHealthCheck,InvalidInput
 op GetHostedZone GET /2013-04-01/hostedzone/{Id} GetHostedZoneRequest GetHostedZoneResponse errors=NoSuchHostedZone,InvalidInput
+op GetHostedZoneCount GET /2013-04-01/hostedzonecount GetHostedZoneCountRequest GetHostedZoneCountResponse errors=InvalidInput
+op ListHealthChecks GET /2013-04-01/healthcheck ListHealthChecksRequest ListHealthChecksResponse errors=InvalidInput,IncompatibleVersion
 op ListHostedZones GET /2013-04-01/hostedzone ListHostedZonesRequest ListHostedZonesResponse errors=InvalidInput,NoSuchDelegationSet,DelegationSetNotReusable
 op ListHostedZonesByName GET /2013-04-01/hostedzonesbyname ListHostedZonesByNameRequest ListHostedZonesByNameResponse errors=InvalidInput,InvalidDomainName
 op ListResourceRecordSets GET /2013-04-01/hostedzone/{Id}/rrset ListResourceRecordSetsRequest ListResourceRecordSetsResponse errors=NoSuchHostedZone,InvalidInput
 op ListTagsForResource GET /2013-04-01/tags/{ResourceType}/{ResourceId} ListTagsForResourceRequest ListTagsForResourceResponse errors=InvalidInput,NoSuchHealthCheck,NoSuchHostedZone,PriorRequestNotComplete,ThrottlingException
+op ListTagsForResources POST /2013-04-01/tags/{ResourceType} ListTagsForResourcesRequest ListTagsForResourcesResponse errors=InvalidInput,NoSuchHealthCheck,NoSuchHostedZone,PriorRequestNotComplete,ThrottlingException inname=ListTagsForResourcesRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
+op UpdateHealthCheck POST /2013-04-01/healthcheck/{HealthCheckId} UpdateHealthCheckRequest UpdateHealthCheckResponse errors=NoSuchHealthCheck,InvalidInput,HealthCheckVersionMismatch inname=UpdateHealthCheckRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
 op UpdateHostedZoneComment POST /2013-04-01/hostedzone/{Id} UpdateHostedZoneCommentRequest UpdateHostedZoneCommentResponse errors=NoSuchHostedZone,InvalidInput,PriorRequestNotComplete inname=UpdateHostedZoneCommentRequest inns=https://route53.amazonaws.com/doc/2013-04-01/
 str AWSRegion min=1 max=64
 str AcceleratedRecoveryStatus enum=ENABLING|ENABLE_FAILED|ENABLING_HOSTED_ZONE_LOCKED|ENABLED|DISABLING|DISABLE_FAILED|DISABLED|DISABLING_HOSTED_ZONE_LOCKED
+struct AlarmIdentifier
+m Name AlarmName !
+m Region CloudWatchRegion !
+str AlarmName min=1 max=256
 bool AliasHealthEnabled
 struct AliasTarget
 m DNSName DNSName !
@@ -70,13 +96,32 @@ m ResourceId TagResourceId ! n=ResourceId l=uri
 m ResourceType TagResourceType ! n=ResourceType l=uri
 struct ChangeTagsForResourceResponse
 list Changes Change n=Change min=1
+list CheckerIpRanges IPAddressCidr
+list ChildHealthCheckList HealthCheckId n=ChildHealthCheck max=256
 str CidrLocationNameDefaultAllowed min=1 max=16 pat=[0-9A-Za-z_\-\*]+
 struct CidrRoutingConfig
 m CollectionId UUID !
 m LocationName CidrLocationNameDefaultAllowed !
+struct CloudWatchAlarmConfiguration
+m ComparisonOperator ComparisonOperator !
+m Dimensions DimensionList
+m EvaluationPeriods EvaluationPeriods !
+m MetricName MetricName !
+m Namespace Namespace !
+m Period Period !
+m Statistic Statistic !
+m Threshold Threshold !
+str CloudWatchRegion min=1 max=64 enum=us-east-1|us-east-2|us-west-1|us-west-2|ca-central-1|eu-central-1|eu-central-2|eu-west-1|eu-west-2|eu-west-3|ap-east-1|me-south-1|me-central-1|ap-south-1|ap-south-2|ap-southeast-1|ap-southeast-2|ap-southeast-3|ap-northeast-1|ap-northeast-2|ap-northeast-3|eu-north-1|sa-east-1|cn-northwest-1|cn-north-1|af-south-1|eu-south-1|eu-south-2|us-gov-west-1|us-gov-east-1|us-iso-east-1|us-iso-west-1|us-isob-east-1|ap-southeast-4|il-central-1|ca-west-1|ap-southeast-5|mx-central-1|us-isof-south-1|us-isof-east-1|ap-southeast-7|ap-east-2|eu-isoe-west-1|ap-southeast-6|us-isob-west-1|eusc-de-east-1
+str ComparisonOperator enum=GreaterThanOrEqualToThreshold|GreaterThanThreshold|LessThanThreshold|LessThanOrEqualToThreshold
 struct Coordinates
 m Latitude Latitude !
 m Longitude Longitude !
+struct CreateHealthCheckRequest
+m CallerReference HealthCheckNonce !
+m HealthCheckConfig HealthCheckConfig !
+struct CreateHealthCheckResponse
+m HealthCheck HealthCheck !
+m Location ResourceURI ! n=Location l=header
 struct CreateHostedZoneRequest
 m CallerReference Nonce !
 m DelegationSetId ResourceId
@@ -98,11 +143,24 @@ m CallerReference Nonce
 m Id ResourceId
 m NameServers DelegationSetNameServers !
 list DelegationSetNameServers DNSName n=NameServer min=1
+struct DeleteHealthCheckRequest
+m HealthCheckId HealthCheckId ! n=HealthCheckId l=uri
+struct DeleteHealthCheckResponse
 struct DeleteHostedZoneRequest
 m Id ResourceId ! n=Id l=uri
 struct DeleteHostedZoneResponse
 m ChangeInfo ChangeInfo !
+struct Dimension
+m Name DimensionField !
+m Value DimensionField !
+str DimensionField min=1 max=255
+list DimensionList Dimension n=Dimension max=10
+bool Disabled
+bool EnableSNI
+int EvaluationPeriods min=1
 str FailureReason
+int FailureThreshold min=1 max=10
+str FullyQualifiedDomainName max=255
 struct GeoLocation
 m ContinentCode GeoLocationContinentCode
 m CountryCode GeoLocationCountryCode
@@ -119,18 +177,78 @@ struct GetChangeRequest
 m Id ChangeId ! n=Id l=uri
 struct GetChangeResponse
 m ChangeInfo ChangeInfo !
+struct GetCheckerIpRangesRequest
+struct GetCheckerIpRangesResponse
+m CheckerIpRanges CheckerIpRanges !
 struct GetDNSSECRequest
 m HostedZoneId ResourceId ! n=Id l=uri
 struct GetDNSSECResponse
 m KeySigningKeys KeySigningKeys !
 m Status DNSSECStatus !
+struct GetHealthCheckCountRequest
+struct GetHealthCheckCountResponse
+m HealthCheckCount HealthCheckCount !
+struct GetHealthCheckLastFailureReasonRequest
+m HealthCheckId HealthCheckId ! n=HealthCheckId l=uri
+struct GetHealthCheckLastFailureReasonResponse
+m HealthCheckObservations HealthCheckObservations !
+struct GetHealthCheckRequest
+m HealthCheckId HealthCheckId ! n=HealthCheckId l=uri
+struct GetHealthCheckResponse
+m HealthCheck HealthCheck !
+struct GetHealthCheckStatusRequest
+m HealthCheckId HealthCheckId ! n=HealthCheckId l=uri
+struct GetHealthCheckStatusResponse
+m HealthCheckObservations HealthCheckObservations !
+struct GetHostedZoneCountRequest
+struct GetHostedZoneCountResponse
+m HostedZoneCount HostedZoneCount !
 struct GetHostedZoneRequest
 m Id ResourceId ! n=Id l=uri
 struct GetHostedZoneResponse
 m DelegationSet DelegationSet
 m HostedZone HostedZone !
 m VPCs VPCs
+struct HealthCheck
+m CallerReference HealthCheckNonce !
+m CloudWatchAlarmConfiguration CloudWatchAlarmConfiguration
+m HealthCheckConfig HealthCheckConfig !
+m HealthCheckVersion HealthCheckVersion !
+m Id HealthCheckId !
+m LinkedService LinkedService
+struct HealthCheckConfig
+m AlarmIdentifier AlarmIdentifier
+m ChildHealthChecks ChildHealthCheckList
+m Disabled Disabled
+m EnableSNI EnableSNI
+m FailureThreshold FailureThreshold
+m FullyQualifiedDomainName FullyQualifiedDomainName
+m HealthThreshold HealthThreshold
+m IPAddress IPAddress
+m InsufficientDataHealthStatus InsufficientDataHealthStatus
+m Inverted Inverted
+m MeasureLatency MeasureLatency
+m Port Port
+m Regions HealthCheckRegionList
+m RequestInterval RequestInterval
+m ResourcePath ResourcePath
+m RoutingControlArn RoutingControlArn
+m SearchString SearchString
+m Type HealthCheckType !
+int HealthCheckCount
 str HealthCheckId max=64
+str HealthCheckNonce min=1 max=64
+struct HealthCheckObservation
+m IPAddress IPAddress
+m Region HealthCheckRegion
+m StatusReport StatusReport
+list HealthCheckObservations HealthCheckObservation n=HealthCheckObservation
+str HealthCheckRegion min=1 max=64 enum=us-east-1|us-west-1|us-west-2|eu-west-1|ap-southeast-1|ap-southeast-2|ap-northeast-1|sa-east-1
+list HealthCheckRegionList HealthCheckRegion n=Region min=3 max=64
+str HealthCheckType enum=HTTP|HTTPS|HTTP_STR_MATCH|HTTPS_STR_MATCH|TCP|CALCULATED|CLOUDWATCH_METRIC|RECOVERY_CONTROL
+int HealthCheckVersion min=1
+list HealthChecks HealthCheck n=HealthCheck
+int HealthThreshold min=0 max=256
 struct HostedZone
 m CallerReference Nonce !
 m Config HostedZoneConfig
@@ -142,6 +260,7 @@ m ResourceRecordSetCount HostedZoneRRSetCount
 struct HostedZoneConfig
 m Comment ResourceDescription
 m PrivateZone IsPrivateZone
+int HostedZoneCount
 struct HostedZoneFailureReasons
 m AcceleratedRecovery FailureReason
 struct HostedZoneFeatures
@@ -150,6 +269,10 @@ m FailureReasons HostedZoneFailureReasons
 int HostedZoneRRSetCount
 str HostedZoneType enum=PrivateHostedZone
 list HostedZones HostedZone n=HostedZone
+str IPAddress max=45 pat=(^((([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])\.){3}([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))$|^(([0-9a-fA-F]{1,4}:){7,7}[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,7}:|([0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,5}(:[0-9a-fA-F]{1,4}){1,2}|([0-9a-fA-F]{1,4}:){1,4}(:[0-9a-fA-F]{1,4}){1,3}|([0-9a-fA-F]{1,4}:){1,3}(:[0-9a-fA-F]{1,4}){1,4}|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:((:[0-9a-fA-F]{1,4}){1,6})|:((:[0-9a-fA-F]{1,4}){1,7}|:)|fe80:(:[0-9a-fA-F]{0,4}){0,4}%[0-9a-zA-Z]{1,}|::(ffff(:0{1,4}){0,1}:){0,1}((25[0-5]|(2[0-4]|1{0,1}[0-9]){0,1}[0-9])\.){3,3}(25[0-5]|(2[0-4]|1{0,1}[0-9]){0,1}[0-9])|([0-9a-fA-F]{1,4}:){1,4}:((25[0-5]|(2[0-4]|1{0,1}[0-9]){0,1}[0-9])\.){3,3}(25[0-5]|(2[0-4]|1{0,1}[0-9]){0,1}[0-9]))$)
+str IPAddressCidr
+str InsufficientDataHealthStatus enum=Healthy|Unhealthy|LastKnownStatus
+bool Inverted
 bool IsPrivateZone
 struct KeySigningKey
 m CreatedDate TimeStamp
@@ -173,6 +296,15 @@ str Latitude min=1 max=6 pat=[-+]?[0-9]{1,2}(\.[0-9]{0,2})?
 struct LinkedService
 m Description ResourceDescription
 m ServicePrincipal ServicePrincipal
+struct ListHealthChecksRequest
+m Marker PageMarker n=marker l=querystring
+m MaxItems PageMaxItems n=maxitems l=querystring
+struct ListHealthChecksResponse
+m HealthChecks HealthChecks !
+m IsTruncated PageTruncated !
+m Marker PageMarker !
+m MaxItems PageMaxItems !
+m NextMarker PageMarker
 struct ListHostedZonesByNameRequest
 m DNSName DNSName n=dnsname l=querystring
 m HostedZoneId ResourceId n=hostedzoneid l=querystring
@@ -214,16 +346,30 @@ m ResourceId TagResourceId ! n=ResourceId l=uri
 m ResourceType TagResourceType ! n=ResourceType l=uri
 struct ListTagsForResourceResponse
 m ResourceTagSet ResourceTagSet !
+struct ListTagsForResourcesRequest
+m ResourceIds TagResourceIdList !
+m ResourceType TagResourceType ! n=ResourceType l=uri
+struct ListTagsForResourcesResponse
+m ResourceTagSets ResourceTagSetList !
 str LocalZoneGroup min=1 max=64
 str Longitude min=1 max=7 pat=[-+]?[0-9]{1,3}(\.[0-9]{0,2})?
+bool MeasureLatency
+str MetricName min=1 max=255
+str Namespace min=1 max=255
 str Nonce min=1 max=128
 str PageMarker max=64
 str PageMaxItems
 bool PageTruncated
+int Period min=60
+int Port min=1 max=65535
 str RData max=4000
 str RRType enum=SOA|A|TXT|NS|CNAME|MX|NAPTR|PTR|SRV|SPF|AAAA|CAA|DS|TLSA|SSHFP|SVCB|HTTPS
+int RequestInterval min=10 max=30
+str ResettableElementName min=1 max=64 enum=FullyQualifiedDomainName|Regions|ResourcePath|ChildHealthChecks
+list ResettableElementNameList ResettableElementName n=ResettableElementName max=64
 str ResourceDescription max=256
 str ResourceId max=32
+str ResourcePath max=255
 struct ResourceRecord
 m Value RData !
 struct ResourceRecordSet
@@ -253,7 +399,10 @@ struct ResourceTagSet
 m ResourceId TagResourceId
 m ResourceType TagResourceType
 m Tags TagList
+list ResourceTagSetList ResourceTagSet n=ResourceTagSet
 str ResourceURI max=1024
+str RoutingControlArn min=1 max=255
+str SearchString max=255
 str ServeSignature min=1 max=1024
 str ServicePrincipal max=128
 int SigningKeyInteger
@@ -262,6 +411,11 @@ str SigningKeyStatus min=5 max=150
 str SigningKeyStatusMessage min=0 max=512
 str SigningKeyString
 int SigningKeyTag min=0 max=65536
+str Statistic enum=Average|Sum|SampleCount|Maximum|Minimum
+str Status
+struct StatusReport
+m CheckedTime TimeStamp
+m Status Status
 int TTL min=0 max=2147483647
 struct Tag
 m Key TagKey
@@ -270,11 +424,33 @@ str TagKey max=128
 list TagKeyList TagKey n=Key min=1 max=10
 list TagList Tag n=Tag min=1 max=10
 str TagResourceId max=64
+list TagResourceIdList TagResourceId n=ResourceId min=1 max=10
 str TagResourceType enum=healthcheck|hostedzone
 str TagValue max=256
+dbl Threshold
 ts TimeStamp
 str TrafficPolicyInstanceId min=1 max=36
 str UUID pat=[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}
+struct UpdateHealthCheckRequest
+m AlarmIdentifier AlarmIdentifier
+m ChildHealthChecks ChildHealthCheckList
+m Disabled Disabled
+m EnableSNI EnableSNI
+m FailureThreshold FailureThreshold
+m FullyQualifiedDomainName FullyQualifiedDomainName
+m HealthCheckId HealthCheckId ! n=HealthCheckId l=uri
+m HealthCheckVersion HealthCheckVersion
+m HealthThreshold HealthThreshold
+m IPAddress IPAddress
+m InsufficientDataHealthStatus InsufficientDataHealthStatus
+m Inverted Inverted
+m Port Port
+m Regions HealthCheckRegionList
+m ResetElements ResettableElementNameList
+m ResourcePath ResourcePath
+m SearchString SearchString
+struct UpdateHealthCheckResponse
+m HealthCheck HealthCheck !
 struct UpdateHostedZoneCommentRequest
 m Comment ResourceDescription
 m Id ResourceId ! n=Id l=uri
@@ -289,8 +465,12 @@ list VPCs VPC n=VPC min=1
 struct ConflictingDomainExists code=ConflictingDomainExists status=400
 struct DelegationSetNotAvailable code=DelegationSetNotAvailable status=400
 struct DelegationSetNotReusable code=DelegationSetNotReusable status=400
+struct HealthCheckAlreadyExists code=HealthCheckAlreadyExists status=409
+struct HealthCheckInUse code=HealthCheckInUse status=400
+struct HealthCheckVersionMismatch code=HealthCheckVersionMismatch status=409
 struct HostedZoneAlreadyExists code=HostedZoneAlreadyExists status=409
 struct HostedZoneNotEmpty code=HostedZoneNotEmpty status=400
+struct IncompatibleVersion code=IncompatibleVersion status=400
 struct InvalidArgument code=InvalidArgument status=400
 struct InvalidChangeBatch code=InvalidChangeBatch status=400
 struct InvalidDomainName code=InvalidDomainName status=400
@@ -302,5 +482,6 @@ struct NoSuchHealthCheck code=NoSuchHealthCheck status=404
 struct NoSuchHostedZone code=NoSuchHostedZone status=404
 struct PriorRequestNotComplete code=PriorRequestNotComplete status=400
 struct ThrottlingException code=ThrottlingException status=400
+struct TooManyHealthChecks code=TooManyHealthChecks status=400
 struct TooManyHostedZones code=TooManyHostedZones status=400
 """#

@@ -193,7 +193,15 @@ extension Route53Service {
     }
   }
 
-  // MARK: - Changes, DNSSEC, tags
+  // MARK: - Changes, DNSSEC, the count
+
+  func getHostedZoneCount(
+    _ input: Route53.GetHostedZoneCountRequest, _ call: CallContext
+  ) async throws -> Route53.GetHostedZoneCountResponse {
+    let scope = call.globalScope
+    let count = try await store.read { try $0.count(ZoneRecord.self, scope) }
+    return .make { $0.hostedZoneCount = count }
+  }
 
   func getChange(_ input: Route53.GetChangeRequest, _ call: CallContext) async throws -> Route53.GetChangeResponse {
     let id = ZoneRecord.plain(input.id)
@@ -210,41 +218,6 @@ extension Route53Service {
     return .make {
       $0.status = .make { $0.serveSignature = "NOT_SIGNING" }
       $0.keySigningKeys = []
-    }
-  }
-
-  func changeTagsForResource(
-    _ input: Route53.ChangeTagsForResourceRequest, _ call: CallContext
-  ) async throws -> Route53.ChangeTagsForResourceResponse {
-    let id = ZoneRecord.plain(input.resourceId)
-    guard input.resourceType == "hostedzone" else { throw Route53Error.noSuchHealthCheck(id) }
-    let scope = call.globalScope
-    try await store.write { tx in
-      guard var zone = try tx.get(ZoneRecord.self, scope, id) else { throw Route53Error.noSuchZone(id) }
-      for key in input.removeTagKeys ?? [] { zone.tags[key] = nil }
-      for tag in input.addTags ?? [] { zone.tags[tag.key ?? ""] = tag.value ?? "" }
-      try tx.put(zone, scope)
-    }
-    return .init()
-  }
-
-  func listTagsForResource(
-    _ input: Route53.ListTagsForResourceRequest, _ call: CallContext
-  ) async throws -> Route53.ListTagsForResourceResponse {
-    let id = ZoneRecord.plain(input.resourceId)
-    guard input.resourceType == "hostedzone" else { throw Route53Error.noSuchHealthCheck(id) }
-    let zone = try await zone(id, call)
-    return .make {
-      $0.resourceTagSet = .make {
-        $0.resourceType = "hostedzone"
-        $0.resourceId = id
-        $0.tags = zone.tags.sorted { $0.key < $1.key }.map { key, value in
-          .make {
-            $0.key = key
-            $0.value = value
-          }
-        }
-      }
     }
   }
 }

@@ -22,7 +22,16 @@ extension Route53Service {
     let change = try await store.write { tx in
       guard let zone = try tx.get(ZoneRecord.self, scope, id) else { throw Route53Error.noSuchZone(id) }
       var batch = ChangeBatch(zone: zone, tx: tx, scope: scope)
-      for change in changes { try batch.apply(change.action, try Self.record(change, zone)) }
+      for change in changes {
+        let set = try Self.record(change, zone)
+        // A set whose health check is gone can still be taken away.
+        if let check = set.healthCheck, change.action != "DELETE",
+          try tx.get(HealthCheckRecord.self, scope, check) == nil
+        {
+          throw Route53Error.noSuchHealthCheck(check)
+        }
+        try batch.apply(change.action, set)
+      }
       guard batch.problems.isEmpty else { throw Route53Error.invalidBatch(batch.problems) }
       guard try tx.find(RecordSetRecord.self, scope, index: "zone", id).count <= Route53Limits.recordSetsMax else {
         throw Route53Error.invalidBatch(["Number of records limit of \(Route53Limits.recordSetsMax) exceeded."])
@@ -37,7 +46,6 @@ extension Route53Service {
   private static func record(_ change: Route53.Change, _ zone: ZoneRecord) throws -> RecordSetRecord {
     let set = change.resourceRecordSet
     guard let name = DomainName.normal(set.name) else { throw Route53Error.invalidBatch(["Invalid name: \(set.name)"]) }
-    if set.healthCheckId != nil { throw AWSError.notImplemented("health checks of record sets") }
     if set.cidrRoutingConfig != nil { throw AWSError.notImplemented("routing by CIDR collections") }
     if set.geoProximityLocation != nil { throw AWSError.notImplemented("routing by geoproximity") }
     if set.trafficPolicyInstanceId != nil { throw AWSError.notImplemented("traffic policies") }
@@ -86,6 +94,7 @@ extension Route53Service {
       .init(continent: $0.continentCode, country: $0.countryCode, subdivision: $0.subdivisionCode)
     }
     record.isMultiValue = set.multiValueAnswer
+    record.healthCheck = set.healthCheckId
     return record
   }
 

@@ -30,7 +30,7 @@ extension Route53Service {
             }
           })
         let id = ZoneRecord.plain(made.hostedZone?.id ?? "")
-        try await Self.applyTags(id, properties, context)
+        try await Self.applyTags("hostedzone", id, properties["HostedZoneTags"], context)
         let servers = (made.delegationSet?.nameServers ?? []).map { JSONValue.string($0) }
         return ResourceHandle(id, attributes: ["Id": .string(id), "NameServers": .array(servers)])
       },
@@ -41,7 +41,7 @@ extension Route53Service {
             $0.id = handle.physicalID
             $0.comment = new["HostedZoneConfig"]?["Comment"]?.text
           })
-        try await Self.applyTags(handle.physicalID, new, context)
+        try await Self.applyTags("hostedzone", handle.physicalID, new["HostedZoneTags"], context)
         return handle
       },
       delete: { handle, _, context in
@@ -53,14 +53,15 @@ extension Route53Service {
       })
   }
 
-  private static func applyTags(_ id: String, _ properties: JSONValue, _ context: ResourceContext) async throws {
+  /// Makes a resource's tags those of its stack and its own.
+  static func applyTags(_ type: String, _ id: String, _ own: JSONValue?, _ context: ResourceContext) async throws {
     var wanted = context.tags
-    for tag in properties["HostedZoneTags"]?.array ?? [] { wanted[tag["Key"]?.text ?? ""] = tag["Value"]?.text ?? "" }
+    for tag in own?.array ?? [] { wanted[tag["Key"]?.text ?? ""] = tag["Value"]?.text ?? "" }
     let old =
       try await context.call.invoke(
         Route53.listTagsForResource,
         .make {
-          $0.resourceType = "hostedzone"
+          $0.resourceType = type
           $0.resourceId = id
         }
       ).resourceTagSet?.tags ?? []
@@ -75,7 +76,7 @@ extension Route53Service {
     _ = try await context.call.invoke(
       Route53.changeTagsForResource,
       .make {
-        $0.resourceType = "hostedzone"
+        $0.resourceType = type
         $0.resourceId = id
         $0.addTags = add.isEmpty ? nil : add
         $0.removeTagKeys = gone.isEmpty ? nil : gone

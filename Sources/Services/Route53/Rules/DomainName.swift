@@ -34,6 +34,12 @@ enum DomainName {
     name.split(separator: ".").reversed().joined(separator: ".")
   }
 
+  /// Whether a text can be the host of a URL: letters, digits, `-`, `_`, `.`, and a port behind.
+  static func isHost(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 255
+      && text.utf8.allSatisfy { (48...58).contains($0) || (97...122).contains($0 | 32) || [45, 46, 95].contains($0) }
+  }
+
   static func isIn(_ name: String, _ zone: String) -> Bool { name == zone || name.hasSuffix("." + zone) }
 }
 
@@ -64,12 +70,12 @@ enum RecordValue {
     value.count >= 2 && value.first == "\"" && value.last == "\""
   }
 
-  private static func isIPv4(_ value: String) -> Bool {
+  static func isIPv4(_ value: String) -> Bool {
     let parts = value.split(separator: ".", omittingEmptySubsequences: false)
     return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.allSatisfy(\.isNumber) }
   }
 
-  private static func isIPv6(_ value: String) -> Bool {
+  static func isIPv6(_ value: String) -> Bool {
     let halves = value.split(separator: "::", omittingEmptySubsequences: false)
     guard value.contains(":"), halves.count <= 2 else { return false }
     var groups = 0

@@ -62,6 +62,7 @@ struct RecordSetRecord: Record, Equatable {
   var failover: String?
   var location: Location?
   var isMultiValue: Bool?
+  var healthCheck: String?
 
   static func id(_ zone: String, _ name: String, _ type: String, _ identifier: String?) -> String {
     [zone, DomainName.sortKey(name), type, identifier ?? ""].joined(separator: "\u{1F}")
@@ -97,6 +98,7 @@ struct RecordSetRecord: Record, Equatable {
         }
       }
       $0.multiValueAnswer = isMultiValue
+      $0.healthCheckId = healthCheck
     }
   }
 }

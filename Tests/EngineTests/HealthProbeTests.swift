@@ -1,0 +1,186 @@
+// What a health checker makes of endpoints: good ones, slow ones, broken ones.
+
+import AWSCore
+import Certificates
+import Foundation
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+import Testing
+
+@testable import HealthProbe
+
+/// What a server was asked.
+private final class Requests: Sendable {
+  private let texts = Mutex<[String]>([])
+  var all: [String] { texts.withLock { $0 } }
+  func note(_ text: String) { texts.withLock { $0.append(text) } }
+}
+
+/// Answers every request with the same bytes.
+private final class Canned: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let answer: String?
+  private let closes: Bool
+  private let requests: Requests
+
+  /// - Parameter answer: nil says nothing, ever.
+  init(_ answer: String?, closes: Bool, _ requests: Requests) {
+    self.answer = answer
+    self.closes = closes
+    self.requests = requests
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let text = String(buffer: unwrapInboundIn(data))
+    requests.note(text)
+    guard let answer else { return }
+    let channel = context.channel
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)))
+    if closes { sent.whenComplete { _ in channel.close(promise: nil) } }
+  }
+}
+
+@Suite("Health probes") struct HealthProbeTests {
+  /// A server on a port of its own while `body` runs.
+  private func withServer(
+    _ answer: String?, closes: Bool = true, tls: NIOSSLContext? = nil,
+    _ body: (_ port: Int, _ requests: Requests) async throws -> Void
+  ) async throws {
+    let requests = Requests()
+    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+          try pipeline.addHandler(Canned(answer, closes: closes, requests))
+        }
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    let outcome: Result<Void, any Error>
+    do {
+      outcome = .success(try await body(channel.localAddress?.port ?? 0, requests))
+    } catch {
+      outcome = .failure(error)
+    }
+    try await channel.close().get()
+    try outcome.get()
+  }
+
+  private func probe(
+    _ port: Int, _ kind: Probe.Kind = .http, host: String = "127.0.0.1", search: String? = nil,
+    limits: Probe.Limits = .init(connect: 4000)
+  ) async -> ProbeAnswer {
+    await Prober().probe(
+      Probe(
+        kind, host: host, port: port, hostHeader: "www.example.com", path: "/ok?a=b", userAgent: "Checker",
+        serverName: "www.example.com", searchString: search, limits: limits))
+  }
+
+  @Test(
+    "the status decides, whatever it is",
+    arguments: [
+      ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200), ("HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\n", 301),
+      ("HTTP/1.0 503 Busy\r\n\r\n", 503), ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 None\r\n\r\n", 204),
+    ])
+  func statuses(answer: String, status: Int) async throws {
+    try await withServer(answer) { port, requests in
+      let told = await probe(port)
+      #expect(told.outcome == .status(status) && told.address == "127.0.0.1")
+      #expect(told.connectTime != nil && told.firstByteTime != nil && told.handshakeTime == nil)
+      let request = requests.all.first ?? ""
+      #expect(request.hasPrefix("GET /ok?a=b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: Checker\r\n"))
+    }
+  }
+
+  @Test("a status is enough: the rest of a body that never ends is not waited for")
+  func headIsEnough() async throws {
+    try await withServer("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx", closes: false) { port, _ in
+      #expect(await probe(port).outcome == .status(200))
+    }
+  }
+
+  @Test(
+    "what is searched for is found within the first 5,120 bytes of the body, however that is framed",
+    arguments: [
+      ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall green", true),
+      ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nall gr\r\n3\r\neen\r\n0\r\n\r\n", true),
+      ("HTTP/1.1 200 OK\r\n\r\nall green", true), ("HTTP/1.1 200 OK\r\n\r\nall red", false),
+      ("HTTP/1.1 200 OK\r\n\r\n\(String(repeating: " ", count: 5115))green", true),
+      ("HTTP/1.1 200 OK\r\n\r\n\(String(repeating: " ", count: 5116))green", false),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nreden", false),
+      ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false),
+    ])
+  func search(answer: String, isFound: Bool) async throws {
+    try await withServer(answer) { port, _ in
+      let told = await probe(port, search: "green")
+      #expect(told.outcome == (isFound ? .status(200) : .notFound(status: 200)))
+    }
+  }
+
+  @Test("a status that fails is told without a look at the body")
+  func searchNeedsSuccess() async throws {
+    try await withServer("HTTP/1.1 500 No\r\n\r\ngreen") { port, _ in
+      #expect(await probe(port, search: "green").outcome == .status(500))
+    }
+  }
+
+  @Test(
+    "what is no answer fails, and why is told",
+    arguments: [
+      ("HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n", ProbeAnswer.Failure.malformed), ("nonsense nonsense", .malformed),
+      ("HTTP/1.1 200", .closed),
+    ])
+  func broken(answer: String, failure: ProbeAnswer.Failure) async throws {
+    try await withServer(answer) { port, _ in #expect(await probe(port).outcome == .failed(failure)) }
+  }
+
+  @Test("an endpoint that says nothing, or does not end its body, is given up")
+  func limits() async throws {
+    let short = Probe.Limits(connect: 4000, answer: 1, body: 1)
+    try await withServer(nil) { port, _ in
+      #expect(await probe(port, limits: short).outcome == .failed(.answerTimeout))
+    }
+    try await withServer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall", closes: false) { port, _ in
+      let told = await probe(port, search: "green", limits: .init(connect: 4000, body: 1))
+      #expect(told.outcome == .failed(.bodyTimeout))
+    }
+  }
+
+  @Test("TCP asks for a connection and nothing else; a closed port refuses it")
+  func tcp() async throws {
+    var port = 0
+    try await withServer(nil) { open, requests in
+      #expect(await probe(open, .tcp).outcome == .connected)
+      #expect(requests.all.isEmpty)
+      port = open
+    }
+    #expect(await probe(port, .tcp).outcome == .failed(.refused))
+    #expect(await probe(port, .http, host: "localhost").outcome == .failed(.refused))
+  }
+
+  @Test("HTTPS takes any certificate, and fails where nobody speaks TLS")
+  func https() async throws {
+    let folder = NSTemporaryDirectory() + "probe-\(SystemIdentifiers().hex(8))"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let now = Timestamp(seconds: Date().timeIntervalSince1970)
+    let files = try CertificateAuthority(directory: folder).endpointFiles(now: now)
+    let chain = try NIOSSLCertificate.fromPEMFile(files.certificate).map { NIOSSLCertificateSource.certificate($0) }
+    let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
+    let context = try NIOSSLContext(
+      configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
+    try await withServer("HTTP/1.1 200 OK\r\n\r\nall green", tls: context) { port, _ in
+      let told = await probe(port, .https, search: "green")
+      #expect(told.outcome == .status(200) && told.handshakeTime != nil)
+    }
+    try await withServer("no TLS here, whatever you say") { port, _ in
+      guard case .failed(.tls) = await probe(port, .https).outcome else {
+        Issue.record("a handshake with a server without TLS succeeded")
+        return
+      }
+    }
+  }
+}
