@@ -23,12 +23,12 @@ private final class Canned: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  private let answer: String?
+  private let answer: [UInt8]?
   private let closes: Bool
   private let requests: Requests
 
   /// - Parameter answer: nil says nothing, ever.
-  init(_ answer: String?, closes: Bool, _ requests: Requests) {
+  init(_ answer: [UInt8]?, closes: Bool, _ requests: Requests) {
     self.answer = answer
     self.closes = closes
     self.requests = requests
@@ -39,7 +39,7 @@ private final class Canned: ChannelInboundHandler {
     requests.note(text)
     guard let answer else { return }
     let channel = context.channel
-    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)))
+    let sent = context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: answer)))
     if closes { sent.whenComplete { _ in channel.close(promise: nil) } }
   }
 }
@@ -48,6 +48,13 @@ private final class Canned: ChannelInboundHandler {
   /// A server on a port of its own while `body` runs.
   private func withServer(
     _ answer: String?, closes: Bool = true, tls: NIOSSLContext? = nil,
+    _ body: (_ port: Int, _ requests: Requests) async throws -> Void
+  ) async throws {
+    try await withServer(bytes: answer.map { Array($0.utf8) }, closes: closes, tls: tls, body)
+  }
+
+  private func withServer(
+    bytes answer: [UInt8]?, closes: Bool = true, tls: NIOSSLContext? = nil,
     _ body: (_ port: Int, _ requests: Requests) async throws -> Void
   ) async throws {
     let requests = Requests()
@@ -180,6 +187,41 @@ private final class Canned: ChannelInboundHandler {
       guard case .failed(.tls) = await probe(port, .https).outcome else {
         Issue.record("a handshake with a server without TLS succeeded")
         return
+      }
+    }
+  }
+
+  @Test("whatever an endpoint answers, a probe comes to its end", arguments: 0..<8)
+  func fuzz(round: UInt64) async throws {
+    var seed = round &* 0x9E37_79B9_7F4A_7C15 &+ 1
+    func random(_ bound: Int) -> Int {
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(seed >> 33) % bound
+    }
+    let sound = [
+      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall green", "HTTP/1.0 204 None\r\nServer: x\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nall gr\r\n3;x=y\r\neen\r\n0\r\nT: 1\r\n\r\n",
+      "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+    ].map { Array($0.utf8) }
+    for _ in 0..<25 {
+      var bytes = sound[random(sound.count)]
+      for _ in 0...random(4) {
+        let at = random(bytes.count)
+        switch random(3) {
+        case 0: bytes[at] = UInt8(random(256))
+        case 1: bytes.removeSubrange(at..<min(bytes.count, at + 1 + random(4)))
+        default: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + random(9))], at: random(bytes.count + 1))
+        }
+        if bytes.isEmpty { bytes = [0] }
+      }
+      let answer = bytes
+      try await withServer(bytes: answer) { port, _ in
+        let told = await probe(port, search: "green")
+        switch told.outcome {
+        case .status(let status), .notFound(let status): #expect((200...599).contains(status))
+        case .failed: break
+        case .connected: Issue.record("HTTP is more than a connection")
+        }
       }
     }
   }

@@ -127,7 +127,7 @@ final class ProbeHandler: ChannelInboundHandler {
   private var isFound: Bool { text.firstRange(of: Array((probe.searchString ?? "").utf8)) != nil }
 
   func channelInactive(context: ChannelHandlerContext) {
-    if !isDone {
+    if !isDone, answer.connectTime != nil {
       if let status, body?.endsWithConnection == true {
         finish(.notFound(status: status), context)
       } else {
@@ -144,7 +144,8 @@ final class ProbeHandler: ChannelInboundHandler {
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
-    if !isDone { finish(.failed(.closed), context) }
+    // Of a connection that never stood, whoever asked for it is told why.
+    if !isDone, answer.connectTime != nil { finish(.failed(.closed), context) }
   }
 
   // MARK: - Time limits and the end

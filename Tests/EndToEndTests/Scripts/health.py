@@ -96,6 +96,8 @@ pages = ec2.get_paginator("describe_addresses_attribute").paginate(
     AllocationIds=[address["AllocationId"]], Attribute="domain-name")
 equal([a for page in pages for a in page["Addresses"]], [named], "the attribute")
 ec2.reset_address_attribute(AllocationId=address["AllocationId"], Attribute="domain-name")
+left = ec2.describe_addresses_attribute(AllocationIds=[address["AllocationId"]], Attribute="domain-name")["Addresses"]
+equal(left, [], "the attribute after a reset")
 found = ec2.describe_addresses(Filters=[{"Name": "tag:Name", "Values": ["mail"]}])["Addresses"]
 equal([a["PublicIp"] for a in found], [address["PublicIp"]], "the address by its tag")
 ec2.release_address(AllocationId=address["AllocationId"])

@@ -164,7 +164,7 @@ import Testing
             $0.allocationIds = [address.id]
             $0.attribute = "domain-name"
           }.addresses ?? []
-        #expect(found.map(\.publicIp) == [address.ip])
+        #expect(found.allSatisfy { $0.publicIp == address.ip && $0.allocationId == address.id })
         return found.first?.ptrRecord
       }
       #expect(try await name() == nil)

@@ -212,13 +212,15 @@ extension EC2Service {
     _ input: EC2.DescribeAddressesAttributeRequest, _ call: CallContext
   ) async throws -> EC2.DescribeAddressesAttributeResult {
     if input.dryRun == true { throw EC2Error.dryRun }
-    let (records, next) = try await select(
-      ElasticIPRecord.self, call, ids: input.allocationIds, filters: nil, limit: input.maxResults,
-      token: input.nextToken
+    // Only addresses that have the attribute are told of: that is how Terraform sees that one lost it.
+    let (records, _) = try await select(
+      ElasticIPRecord.self, call, ids: input.allocationIds, filters: nil, limit: nil, token: input.nextToken
     ) { Self.fields($0, call) }
+    let named = records.filter { $0.reverseName != nil }
+    let size = input.maxResults ?? named.count
     return .make {
-      $0.addresses = records.map(Self.attribute)
-      $0.nextToken = next
+      $0.addresses = named.prefix(size).map(Self.attribute)
+      $0.nextToken = size > 0 && named.count > size ? named[size - 1].id : nil
     }
   }
 

@@ -85,7 +85,7 @@ extension HealthCheckRecord {
       settings.type == .tcp ? .tcp : isTLS ? .https : .http, host: host, port: port, hostHeader: header,
       path: path.hasPrefix("/") ? path : "/\(path)",
       userAgent: "Amazon-Route53-Health-Check-Service (ref \(id); Castle)",
-      serverName: settings.enablesSNI == true ? settings.domainName : nil,
+      serverName: settings.enablesSNI == true ? settings.domainName?.split(separator: ":").first.map(String.init) : nil,
       searchString: settings.type.searches ? settings.searchString : nil,
       limits: .init(connect: settings.type == .tcp ? 10_000 : 4000))
   }
