@@ -52,7 +52,7 @@ def until(what, condition, seconds=60):
 
 
 def issued(domain):
-    """The ARN of a certificate for a domain and its hosts, asked of ACM and proven through Route 53."""
+    """A certificate's ARN for a domain and its hosts, asked of ACM and proven through Route 53, and the domain's zone."""
     acm, dns = client("acm"), client("route53")
     zone = dns.create_hosted_zone(Name=domain, CallerReference=domain)["HostedZone"]["Id"]
     arn = acm.request_certificate(
@@ -65,7 +65,7 @@ def issued(domain):
             "Name": record["Name"], "Type": record["Type"], "TTL": 60, "ResourceRecords": [{"Value": record["Value"]}]},
     }]})
     acm.get_waiter("certificate_validated").wait(CertificateArn=arn, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    return arn
+    return arn, zone
 
 
 def stack_settled(cloudformation, name, seconds=120):

@@ -5,12 +5,12 @@ import subprocess
 import sys
 import threading
 
-from castle import client, equal, issued, refused, say
+from castle import client, equal, issued, refused, say, until
 
 authority = sys.argv[1]
-acm, elb, ec2 = (client(name) for name in ("acm", "elbv2", "ec2"))
+acm, dns, elb, ec2 = (client(name) for name in ("acm", "route53", "elbv2", "ec2"))
 
-certificate = issued("site.test")
+certificate, zone = issued("site.test")
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -39,7 +39,8 @@ elb.create_listener(
     LoadBalancerArn=balancer, Port=8443, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}],
     SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", DefaultActions=[{"Type": "forward", "TargetGroupArn": group}])
 elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-address = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"].split(":")[0]
+described = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
+address = described["DNSName"].split(":")[0]
 
 
 def get(*more):
@@ -53,6 +54,21 @@ equal(get("--cacert", authority), (0, "from the target"), "who trusts the author
 equal(get()[0], 60, "who does not")
 equal(acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"], [balancer], "who uses it")
 equal(refused(lambda: acm.delete_certificate(CertificateArn=certificate))[0], "ResourceInUseException", "deleting it")
+
+# Route 53 finds the load balancer through the site's alias, and asks it over TLS.
+dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [{
+    "Action": "UPSERT",
+    "ResourceRecordSet": {
+        "Name": "www.site.test", "Type": "A", "AliasTarget": {
+            "HostedZoneId": described["CanonicalHostedZoneId"], "DNSName": described["DNSName"],
+            "EvaluateTargetHealth": True}}},
+]})
+check = dns.create_health_check(CallerReference="site", HealthCheckConfig={
+    "Type": "HTTPS_STR_MATCH", "FullyQualifiedDomainName": "www.site.test", "Port": 8443, "SearchString": "the target",
+    "RequestInterval": 10, "FailureThreshold": 1})["HealthCheck"]["Id"]
+seen = until("the site is asked", lambda: dns.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"])
+equal(seen[0]["StatusReport"]["Status"], f"Success: HTTP Status Code 200, OK. Resolved IP: {address}", "the site")
+dns.delete_health_check(HealthCheckId=check)
 elb.delete_load_balancer(LoadBalancerArn=balancer)
 acm.delete_certificate(CertificateArn=certificate)
 say(done=True)

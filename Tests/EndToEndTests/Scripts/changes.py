@@ -72,7 +72,7 @@ class World:
             elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[
                 {"Key": "deregistration_delay.timeout_seconds", "Value": "5"}])
             elb.register_targets(TargetGroupArn=group, Targets=self.targets)
-        self.certificates = [issued("changes.test"), issued("changes.example")]
+        self.certificates = [issued(domain)[0] for domain in ("changes.test", "changes.example")]
         actions = forward((self.groups[0], 1), (self.groups[1], 1))
         self.plain = self.listener(8471, actions, Protocol="HTTP")
         self.secure = self.listener(

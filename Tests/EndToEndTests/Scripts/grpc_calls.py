@@ -96,7 +96,7 @@ def front(ports):
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     balancer = elb.create_load_balancer(Name="grpc", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    certificate = issued("grpc.test")
+    certificate, _ = issued("grpc.test")
     groups = []
     for number, (port, protocol) in enumerate(zip(ports, ["HTTP", "HTTPS"])):
         group = elb.create_target_group(
