@@ -94,6 +94,8 @@ public final class GateWorker {
   private var isEnding = false
   private var nextSecond: UInt64 = .max
   private var nextDrainLook: UInt64 = .max
+  /// When subscribers were told last that keys of a key set are wanted.
+  private var keysToldAt: [String: UInt64] = [:]
 
   /// Opens the control socket (or takes it from the master) and serves the stored snapshot; `run()` does the rest.
   public init(_ configuration: GateWorkerConfiguration) throws {
@@ -240,7 +242,7 @@ public final class GateWorker {
     case .webACLsActive: webACLs.wake(now: gate_now())
     case .looked(let loop, let sample):
       if let outcome = shield.collect(sample, of: loop, now: gate_now()) { act(on: outcome) }
-    case .keysWanted(let keySet): publish(.keysWanted(keySet: keySet))
+    case .keysWanted(let keySet): tellKeysWanted(keySet)
     case .active: if !isEnding { shield.wake(now: gate_now()) }
     case .ended: runningLoops -= 1
     case .failed(let loop, let reason):
@@ -382,6 +384,7 @@ public final class GateWorker {
     }
     status.endpoints = wanted.filter { $0.kind == "endpoint" }.compactMap { bindings[$0] }
     shield.configure(new, listeners: listeners)
+    keysToldAt = [:]
     applies.append(
       PendingApply(status: status, client: client, call: call, unused: unused))
     let healthy = health.healthy
@@ -420,6 +423,15 @@ public final class GateWorker {
     let (changed, verdicts) = health.takeChanges()
     if !verdicts.isEmpty { for loop in loops { loop.post(.health(verdicts)) } }
     if !changed.isEmpty { publish(.health(changed)) }
+  }
+
+  /// Once a second at most, however many rules and loops want the same keys: whoever sends tokens is not to fill the
+  /// control plane's queue.
+  private func tellKeysWanted(_ keySet: String) {
+    let now = gate_now()
+    guard now >= keysToldAt[keySet, default: 0] + 1_000_000 else { return }
+    keysToldAt[keySet] = now
+    publish(.keysWanted(keySet: keySet))
   }
 
   private func take(_ news: WebACLNews, of loop: Int) {
