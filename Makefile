@@ -40,7 +40,7 @@ lint:                ## say where our own sources are not formatted as agreed
 format:              ## format our own sources
 	@Tools/sources | xargs -0 swift format --in-place --parallel
 
-bench:               ## measure, beside nginx, HAProxy and moto (builds optimised programs: slow the first time)
+bench:               ## measure, beside nginx, HAProxy, Envoy and moto (builds optimised programs: slow the first time)
 	@Tools/bench
 
 fuzz:                ## libFuzzer in front of every parser, ten minutes each (Tools/fuzz SECONDS TARGET for less)

@@ -22,6 +22,8 @@ import Testing
   private func underLoad(
     _ what: String, _ castle: CastleProcess, pictures: Bool = true, _ body: () async throws -> Void
   ) async throws -> (requests: Int, failed: Int, failures: String) {
+    let raised = try await castle.script("limits.py")["raised"]?.integer
+    #expect(raised == 1, "the storefront has a rate rule")
     let load = try await castle.launch("shop.py", ["load", try await url(castle), pictures ? "pictures" : "pages"])
     let result: Result<Void, any Error>
     do {

@@ -4,8 +4,11 @@ import GateTokens
 enum TokenChecks {
   private static let seal = TokenSeal()
   private static let keySet = """
-    {"keys":[{"kty":"EC","crv":"P-256","kid":"one","alg":"ES256","use":"sig",\
-    "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}
+    {"keys":[{"kty":"RSA","kid":"one","alg":"RS256","use":"sig","e":"AQAB","n":\
+    "oVxlVG02rjEO5NQi_kabj957wzH-eUqj_RKx_nLkcEPcvwMdn5kqY6rpxZeYn9q5GDmeZu4yidpNQbmG4pciP1nZAr\
+    7JOIXicIyd56d-meEza5jvavCI_u97Trh8RwkOKqvvsU07NzQqoSNBSw1XlYrDtthDjcnTq0zAOSP3pUSvQMRNTcnC\
+    LqJP-Drely6v-a908LXdW7uQtO8yO6ZUZB7PGR0XGZMfi28R7OO6gw4IFuHkXrqkmT9FoIDd01wI16CXY8WQ5cd8It\
+    -YoeHzixIjjtUXxVSKR3pwUXYzDcRdPoZDpqmzObPsSbDR1p77UsRKXb8q_CRaLPENWTg73w"}]}
     """
   private static let validator = TokenValidator(
     issuer: "https://issuer.test", keySet: keySet,
