@@ -37,10 +37,11 @@ elb.create_listener(
     DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}])
 # The Gate writes its table on a thread of its own, and nothing tells when it has.
 for _ in range(200):
-    if tables():
+    # It is replaced whenever something changes: what is seen once was there.
+    with_it = tables()
+    if with_it:
         break
     time.sleep(0.05)
-with_it = tables()
 run("down")
 left = tables()
 run("destroy", "--yes")
