@@ -88,7 +88,7 @@ let services: [Target] = [
   service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
   service("CloudWatch"),
   service("CloudWatchLogs", calls: ["KMS"], ["LogStore"]),
-  service("EC2"),
+  service("EC2", calls: ["ELBv2"]),
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service(

@@ -4,6 +4,7 @@ import AWSCore
 import CastleTesting
 import EC2Model
 import EC2Service
+import ELBv2Model
 import ServiceKit
 import Testing
 
@@ -151,6 +152,31 @@ import Testing
         await code { _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = own } } == "AuthFailure")
       _ = try await harness.run(EC2.deleteNatGateway) { $0.natGatewayId = gateway ?? "" }
       #expect(await release(held.id) == nil)
+    }
+  }
+
+  @Test("an address that a network load balancer was made with is not released before it") func balancers() async throws
+  {
+    try await ELBv2Fixture.alone { fixture in
+      let address = try await allocate(fixture.harness)
+      let made = try await fixture.run(ELBv2.createLoadBalancer) {
+        $0.name = "fixed"
+        $0.type = "network"
+        $0.subnetMappings = [
+          .make {
+            $0.subnetId = fixture.subnets[0]
+            $0.allocationId = address.id
+          }
+        ]
+      }
+      func release() async -> String? {
+        await code { _ = try await fixture.run(EC2.releaseAddress) { $0.allocationId = address.id } }
+      }
+      #expect(await release() == "InvalidIPAddress.InUse")
+      _ = try await fixture.run(ELBv2.deleteLoadBalancer) {
+        $0.loadBalancerArn = made.loadBalancers?.first?.loadBalancerArn ?? ""
+      }
+      #expect(await release() == nil)
     }
   }
 

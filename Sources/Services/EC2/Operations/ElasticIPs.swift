@@ -3,6 +3,7 @@
 import AWSCore
 import AWSWire
 import EC2Model
+import ELBv2Model
 import ServiceKit
 import Store
 
@@ -150,14 +151,36 @@ extension EC2Service {
       throw EC2Error.invalid(group, "networkBorderGroup", "The address is not in this network border group.")
     }
     let scope = call.scope
+    let held = try await heldByLoadBalancers(call)
     try await store.write { tx in
       let address = try Self.address(input.allocationId, input.publicIp, tx, scope)
-      guard address.association == nil else {
+      guard address.association == nil, !held.contains(address.id) else {
         throw AWSError("InvalidIPAddress.InUse", "Address \(address.publicIP) is in use.")
       }
       _ = try tx.delete(ElasticIPRecord.self, scope, address.id)
     }
     return Empty()
+  }
+
+  /// The allocations that network load balancers were made with; Elastic Load Balancing keeps them.
+  private func heldByLoadBalancers(_ call: CallContext) async throws -> Set<String> {
+    var held: Set<String> = []
+    var marker: String?
+    repeat {
+      let from = marker
+      let page: ELBv2.DescribeLoadBalancersOutput
+      do {
+        page = try await call.acting(as: "ec2.amazonaws.com").invoke(
+          ELBv2.describeLoadBalancers, .make { $0.marker = from })
+      } catch let error as AWSError where error.status == 501 {
+        return []
+      }
+      for zone in (page.loadBalancers ?? []).flatMap({ $0.availabilityZones ?? [] }) {
+        held.formUnion((zone.loadBalancerAddresses ?? []).compactMap(\.allocationId))
+      }
+      marker = page.nextMarker
+    } while marker != nil
+    return held
   }
 
   // MARK: - Descriptions
