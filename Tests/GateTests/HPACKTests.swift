@@ -35,6 +35,13 @@ extension HPACKDecoder {
 
 @Suite("HPACK")
 struct HPACKTests {
+  @Test("a field without name and value may be the first in the table")
+  func emptyField() {
+    var decoder = HPACKDecoder()
+    #expect(decoder.fields(hexadecimal("4000 00be")) == [": ", ": "])
+    #expect(decoder.tableSize == 32 && decoder.tableCount == 1)
+  }
+
   @Test(
     "the examples of RFC 7541 decode, block after block, with the table that they build",
     arguments: [

@@ -83,7 +83,8 @@ struct HPACKDynamicTable: ~Copyable {
   }
 
   private mutating func makeRoom(_ length: Int) {
-    if textCapacity - end >= length { return }
+    // An empty field needs no room, but it needs a place.
+    if text != nil, textCapacity - end >= length { return }
     let live = end - start
     if textCapacity - live >= length, let text {
       text.update(from: text + start, count: live)
