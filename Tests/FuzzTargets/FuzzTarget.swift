@@ -14,7 +14,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case frames
   /// A request in front of a web ACL that looks everywhere.
   case webACL = "web-acl"
-  /// A pattern, an empty byte, and a text: both engines must agree.
+  /// A pattern, an empty byte, and a text: in each engine its two ways of matching must agree.
   case regex
   /// What stands in cookies and Authorization: sealed values, tokens, key sets.
   case token

@@ -1,4 +1,4 @@
-// Two engines of regular expressions, each linear in its text: they must agree about what both take.
+// Two engines of regular expressions, each linear in its text: in each, finding a match and finding where it lies must agree.
 import ByteRegex
 import LinearRegex
 

@@ -101,6 +101,13 @@ struct Bytes: ~Copyable {
     }
   }
 
+  /// `192.0.2.1:80`
+  mutating func append(address: UInt32, port: UInt16) {
+    append(address: address)
+    append(byte: 0x3A)
+    append(decimal: UInt64(port))
+  }
+
   mutating func consume(_ count: Int) {
     start += count
     if start == end {

@@ -38,9 +38,9 @@ public enum EngineProbe {
     await programs("redis-server", searchPath.map { $0 + "/redis-server" }).first
   }
 
-  /// The program that writes the packet filter.
+  /// The program that writes the packet filter, where castle-gate runs it: Debian's place, whatever PATH says.
   public static func nftables() async -> EngineProgram? {
-    await programs("nft", searchPath.map { $0 + "/nft" }).first
+    await programs("nft", ["/usr/sbin/nft"]).first
   }
 
   /// Whether this process may write the packet filter of its network: CAP_NET_ADMIN (capabilities(7)).

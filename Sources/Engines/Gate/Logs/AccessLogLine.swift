@@ -17,9 +17,7 @@ enum AccessLogLine {
     out.append(byte: 0x20)
     out.append(text: balancer)
     out.append(byte: 0x20)
-    out.append(address: facts.clientAddress)
-    out.append(byte: 0x3A)
-    out.append(decimal: UInt64(facts.clientPort))
+    out.append(address: facts.clientAddress, port: facts.clientPort)
     out.append(byte: 0x20)
     append(record.targetAddress, to: &out)
     appendDurations(record, to: &out)
@@ -65,9 +63,7 @@ enum AccessLogLine {
 
   private static func append(_ target: SocketAddress?, to out: inout Bytes) {
     guard let target else { return out.append("-") }
-    out.append(address: target.address)
-    out.append(byte: 0x3A)
-    out.append(decimal: UInt64(target.port))
+    out.append(address: target.address, port: target.port)
   }
 
   private static func appendStatus(_ status: Int, to out: inout Bytes) {

@@ -103,9 +103,7 @@ struct FlowLogLine {
 
   private static func place(_ address: UInt32, _ port: UInt16, to out: inout Bytes) {
     out.append(byte: 0x20)
-    out.append(address: address)
-    out.append(byte: 0x3A)
-    out.append(decimal: UInt64(port))
+    out.append(address: address, port: port)
   }
 
   /// `2018-12-20T02:59:40`
