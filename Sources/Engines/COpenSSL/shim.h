@@ -38,19 +38,26 @@ static inline int castle_tls_bio_read(BIO *_Nonnull bio, char *_Nonnull bytes, i
   return (int)taken;
 }
 
+/// Makes room for `count` more bytes to send and returns where they go; NULL without memory.
+static inline uint8_t *_Nullable castle_tls_reserve(struct castle_tls_io *_Nonnull io, size_t count) {
+  if (io->out_capacity - io->out_count < count) {
+    size_t grown = io->out_capacity ? io->out_capacity : (size_t)32 << 10;
+    while (grown - io->out_count < count) grown *= 2;
+    uint8_t *fresh = (uint8_t *)realloc(io->out, grown);
+    if (!fresh) return NULL;
+    io->out = fresh;
+    io->out_capacity = grown;
+  }
+  return io->out + io->out_count;
+}
+
 static inline int castle_tls_bio_write(BIO *_Nonnull bio, const char *_Nonnull bytes, int count) {
   struct castle_tls_io *io = (struct castle_tls_io *)BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
   if (count <= 0) return 0;
-  if (io->out_capacity - io->out_count < (size_t)count) {
-    size_t grown = io->out_capacity ? io->out_capacity : (size_t)32 << 10;
-    while (grown - io->out_count < (size_t)count) grown *= 2;
-    uint8_t *fresh = (uint8_t *)realloc(io->out, grown);
-    if (!fresh) return -1;
-    io->out = fresh;
-    io->out_capacity = grown;
-  }
-  memcpy(io->out + io->out_count, bytes, (size_t)count);
+  uint8_t *room = castle_tls_reserve(io, (size_t)count);
+  if (!room) return -1;
+  memcpy(room, bytes, (size_t)count);
   io->out_count += (size_t)count;
   return count;
 }
@@ -129,6 +136,54 @@ static inline size_t castle_tls_read(
 static inline int castle_tls_write(SSL *_Nonnull ssl, const uint8_t *_Nonnull bytes, size_t count) {
   size_t done = 0;
   return count == 0 || (SSL_write_ex(ssl, bytes, count, &done) && done == count);
+}
+
+/// Encrypts `count` bytes, and one more where `last` is not negative, with an AEAD whose key is set. `tag` gets 16 bytes.
+/// 1, or 0 when it failed.
+static inline int castle_aead_seal(
+    EVP_CIPHER_CTX *_Nonnull cipher, const uint8_t *_Nonnull nonce, const uint8_t *_Nonnull aad, int aad_count,
+    const uint8_t *_Nonnull bytes, int count, int last, uint8_t *_Nonnull out, uint8_t *_Nonnull tag) {
+  int written = 0;
+  uint8_t type = (uint8_t)last;
+  if (EVP_EncryptInit_ex2(cipher, NULL, NULL, nonce, NULL) != 1) return 0;
+  if (EVP_EncryptUpdate(cipher, NULL, &written, aad, aad_count) != 1) return 0;
+  if (count > 0 && EVP_EncryptUpdate(cipher, out, &written, bytes, count) != 1) return 0;
+  if (last >= 0 && EVP_EncryptUpdate(cipher, out + count, &written, &type, 1) != 1) return 0;
+  if (EVP_EncryptFinal_ex(cipher, tag, &written) != 1) return 0;
+  return EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, 16, tag);
+}
+
+/// Decrypts `count` bytes, behind which the tag of 16 bytes is. 1, or 0 when they are not what was sealed.
+static inline int castle_aead_open(
+    EVP_CIPHER_CTX *_Nonnull cipher, const uint8_t *_Nonnull nonce, const uint8_t *_Nonnull aad, int aad_count,
+    const uint8_t *_Nonnull bytes, int count, uint8_t *_Nonnull out) {
+  int written = 0;
+  if (EVP_DecryptInit_ex2(cipher, NULL, NULL, nonce, NULL) != 1) return 0;
+  if (EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, 16, (void *)(bytes + count)) != 1) return 0;
+  if (EVP_DecryptUpdate(cipher, NULL, &written, aad, aad_count) != 1) return 0;
+  if (count > 0 && EVP_DecryptUpdate(cipher, out, &written, bytes, count) != 1) return 0;
+  return EVP_DecryptFinal_ex(cipher, out + count, &written);
+}
+
+/// HMAC of a text (RFC 2104) with a digest of OpenSSL's name. The number of bytes, or 0 when it failed.
+static inline size_t castle_hmac(
+    EVP_MAC_CTX *_Nonnull mac, const char *_Nonnull digest, const uint8_t *_Nonnull key, size_t key_count,
+    const uint8_t *_Nonnull text, size_t count, uint8_t *_Nonnull out, size_t capacity) {
+  OSSL_PARAM parameters[2] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0), OSSL_PARAM_construct_end()};
+  size_t written = 0;
+  if (EVP_MAC_init(mac, key, key_count, parameters) != 1 || EVP_MAC_update(mac, text, count) != 1) return 0;
+  return EVP_MAC_final(mac, out, &written, capacity) == 1 ? written : 0;
+}
+
+/// What a server's context tells of a handshake: each record and message, and the secrets it agreed on.
+typedef void (*castle_tls_message_callback)(
+    int writes, int version, int type, const void *_Nullable bytes, size_t count, SSL *_Nullable ssl, void *_Nullable);
+static inline void castle_tls_observe(
+    SSL_CTX *_Nonnull context, castle_tls_message_callback _Nonnull message,
+    void (*_Nonnull secret)(const SSL *_Nullable ssl, const char *_Nullable line)) {
+  SSL_CTX_set_msg_callback(context, message);
+  SSL_CTX_set_keylog_callback(context, secret);
 }
 
 static inline int castle_tls_set_versions(SSL_CTX *_Nonnull context, int lowest, int highest) {

@@ -50,6 +50,7 @@ extension Connection {
   /// `receive` of a connection with TLS.
   @inline(never)
   final func receiveDecrypted(_ tls: TLSSession) -> Int {
+    if let records = tls.records { return receive(tls, records) }
     let io = tls.engine.io
     while true {
       if tls.hasFailed || tls.hasEnded {
@@ -84,6 +85,55 @@ extension Connection {
       }
       if comesFromLeftover || tls.hasFailed || tls.hasEnded { continue }
       if !mayRead { return -1 }
+    }
+  }
+
+  /// Without OpenSSL's object: what stays behind is never more than the beginning of a record, which the next read goes
+  /// on with.
+  private final func receive(_ tls: TLSSession, _ records: TLSRecords) -> Int {
+    let engine = tls.engine
+    while true {
+      if tls.hasFailed || tls.hasEnded {
+        mayRead = false
+        return tls.hasFailed ? -2 : 0
+      }
+      let held = tls.leftover.count
+      if held > 0 { memcpy(engine.input, tls.leftover.first, held) }
+      var count = 0
+      // What came behind the handshake was not looked at yet.
+      if !tls.hasMore {
+        count = gate_recv(descriptor, engine.input + held, TLSEngine.inputSize - held)
+        if count <= 0 {
+          mayRead = false
+          if count == 0 { tls.hasEnded = true }
+          return count == 0 ? 0 : count == -Int(EAGAIN) || count == -Int(EINTR) ? -1 : -2
+        }
+        if count < TLSEngine.inputSize - held, !sawEnd { mayRead = false }
+      }
+      tls.hasMore = false
+      var used = 0
+      var end: TLSRecordsEnd?
+      let plain = records.open(
+        engine.input, held + count, into: loop.readBuffer, used: &used, end: &end, io: engine.io)
+      if end == .closed { tls.hasEnded = true }
+      if end == .failed {
+        tls.hasFailed = true
+        ERR_clear_error()
+      }
+      if held > 0 {
+        tls.leftover.consume(held)
+        if used == held + count || end != nil { tls.leftover.release(keeping: 0) }
+      }
+      if end == nil, used < held + count { tls.leftover.append(engine.input + used, held + count - used) }
+      // Answers to updated keys, alerts.
+      if engine.hasOutput, !sendRecords(tls) { tls.hasFailed = true }
+      if plain > 0 {
+        receivedBytes &+= UInt64(plain)
+        // What ended the connection is found again by the next call.
+        if end != nil { mayRead = true }
+        return plain
+      }
+      if end == nil, !mayRead { return -1 }
     }
   }
 
@@ -129,14 +179,18 @@ extension Connection {
 
   private final func encrypt(_ tls: TLSSession, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     if tls.hasFailed || tls.hasSentClose { return false }
-    if castle_tls_write(tls.ssl, bytes, count) == 1 { return true }
+    if let records = tls.records {
+      if records.seal(bytes, count, to: tls.engine.io) { return true }
+    } else if castle_tls_write(tls.ssl, bytes, count) == 1 {
+      return true
+    }
     ERR_clear_error()
     tls.hasFailed = true
     tls.engine.io.pointee.out_count = 0
     return false
   }
 
-  /// Sends what OpenSSL wrote, or keeps it behind what waits already.
+  /// Sends what was encrypted, or keeps it behind what waits already.
   private final func sendRecords(_ tls: TLSSession) -> Bool {
     let io = tls.engine.io
     let count = io.pointee.out_count
@@ -150,7 +204,11 @@ extension Connection {
   final func sendCloseNotify(_ tls: TLSSession) {
     if tls.hasSentClose || tls.hasFailed || !tls.isEstablished { return }
     tls.hasSentClose = true
-    if SSL_shutdown(tls.ssl) < 0 { ERR_clear_error() }
+    if let records = tls.records {
+      if !records.tell(.closeNotify, to: tls.engine.io) { ERR_clear_error() }
+    } else if SSL_shutdown(tls.ssl) < 0 {
+      ERR_clear_error()
+    }
     // A connection that cannot take it is closed without.
     if !sendRecords(tls) { tls.hasFailed = true }
   }

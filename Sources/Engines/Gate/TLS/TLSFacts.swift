@@ -3,15 +3,6 @@ import COpenSSL
 import GateProtocol
 
 extension TLSSession {
-  /// The name that the client asked for, and the id of the certificate that answered; hyphens for none.
-  var names: (domain: String, certificate: String) {
-    let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) } ?? "-"
-    if wasResumed { return (name, "session-reused") }
-    let chosen = SSL_get_certificate(ssl)
-    let certificate = server?.table.all.first { $0.certificate == chosen }
-    return (name, certificate?.id ?? "-")
-  }
-
   /// The handshake as connection logs tell of it.
   var handshake: HandshakeFacts {
     var facts = HandshakeFacts()
@@ -55,7 +46,7 @@ extension ListenerRuntime {
     facts.listenerAddress = address
     facts.listenerPort = port
     facts.traceID = (loop.random.next(), loop.random.next())
-    if let tls, SSL_get_current_cipher(tls.ssl) != nil {
+    if let tls, tls.hasSuite {
       facts.tlsProtocol = tls.version
       facts.tlsCipher = tls.suite
     }

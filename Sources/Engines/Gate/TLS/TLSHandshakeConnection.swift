@@ -105,6 +105,8 @@ final class TLSHandshakeConnection: Connection {
     tls.handshakeTime = loop.now &- began
     if case .off = tls.server?.mutual ?? .off {} else { tls.identityLines = MutualTLS.lines(tls) }
     let client = acceptor.makeClient(loop: loop, descriptor: descriptor, source: source, slot: slot, tls: tls)
+    // Its lines in logs needed the client's certificate.
+    tls.settle()
     loop.replace(self, by: client)
   }
 }

@@ -33,6 +33,11 @@ final class TLSLibrary: @unchecked Sendable {
   private struct Parts: @unchecked Sendable {
     let context: OpaquePointer
     let ticketCipher: OpaquePointer
+    let hmac: OpaquePointer
+    /// nil for what OpenSSL was built without.
+    let aes128: OpaquePointer?
+    let aes256: OpaquePointer?
+    let chacha20: OpaquePointer?
   }
   private static let unused = Mutex<[Parts]>([])
 
@@ -41,6 +46,18 @@ final class TLSLibrary: @unchecked Sendable {
   var context: OpaquePointer { parts.context }
   /// AES-256-CBC, found once: looking it up by name for each ticket would take a lock.
   var ticketCipher: OpaquePointer { parts.ticketCipher }
+  /// HMAC, for the derivation of keys.
+  var hmac: OpaquePointer { parts.hmac }
+
+  /// The AEAD that OpenSSL numbers so; nil when records of our own do not use it.
+  func aead(_ number: Int32) -> TLSAEAD? {
+    switch number {
+    case NID_aes_128_gcm: parts.aes128.map { TLSAEAD(cipher: $0, keySize: 16, explicitNonceSize: 8) }
+    case NID_aes_256_gcm: parts.aes256.map { TLSAEAD(cipher: $0, keySize: 32, explicitNonceSize: 8) }
+    case NID_chacha20_poly1305: parts.chacha20.map { TLSAEAD(cipher: $0, keySize: 32, explicitNonceSize: 0) }
+    default: nil
+    }
+  }
 
   /// The same for all; never freed.
   private static let sharedMethod = Method()
@@ -66,12 +83,17 @@ final class TLSLibrary: @unchecked Sendable {
 
   private static func make() throws(TLSFailure) -> Parts {
     guard let context = OSSL_LIB_CTX_new() else { throw .openSSL("OpenSSL cannot be set up") }
-    guard let cipher = EVP_CIPHER_fetch(context, "AES-256-CBC", nil) else {
+    guard let cipher = EVP_CIPHER_fetch(context, "AES-256-CBC", nil), let hmac = EVP_MAC_fetch(context, "HMAC", nil)
+    else {
       // Only this thread has used it.
       OSSL_LIB_CTX_free(context)
-      throw .openSSL("OpenSSL has no AES")
+      throw .openSSL("OpenSSL has no AES or no HMAC")
     }
-    return Parts(context: context, ticketCipher: cipher)
+    defer { ERR_clear_error() }
+    return Parts(
+      context: context, ticketCipher: cipher, hmac: hmac, aes128: EVP_CIPHER_fetch(context, "AES-128-GCM", nil),
+      aes256: EVP_CIPHER_fetch(context, "AES-256-GCM", nil),
+      chacha20: EVP_CIPHER_fetch(context, "ChaCha20-Poly1305", nil))
   }
 }
 
@@ -88,6 +110,8 @@ final class TLSEngine {
   let staging: UnsafeMutablePointer<UInt8>
   /// The newest first: it encrypts, all decrypt.
   var ticketKeys: [TLSTicketKey] = []
+  /// The ciphers of connections whose handshake is over; made when there is the first.
+  private var ciphers: TLSCipherPool?
 
   init() {
     io = .allocate(capacity: 1)
@@ -103,6 +127,12 @@ final class TLSEngine {
     staging.deallocate()
   }
 
-  /// Whether OpenSSL wrote something that is to be sent.
+  /// - Parameter library: the one that belongs to this engine's thread.
+  func ciphers(of library: TLSLibrary) -> TLSCipherPool? {
+    if ciphers == nil { ciphers = TLSDerivation(library.hmac).map { TLSCipherPool($0) } }
+    return ciphers
+  }
+
+  /// Whether something was written that is to be sent.
   var hasOutput: Bool { io.pointee.out_count > 0 }
 }

@@ -95,6 +95,7 @@ final class TLSServerContext: @unchecked Sendable {
     let listener = Array(description.listener.utf8)
     EVP_Digest(listener, listener.count, &name, &length, EVP_sha256(), nil)
     SSL_CTX_set_session_id_context(context, name, 32)
+    TLSSession.observe(context)
     try MutualTLS.setUp(context, description, library)
   }
 

@@ -1,11 +1,18 @@
-// The TLS of one connection: OpenSSL's object, and how far it has come. It reads and writes the buffers of its thread's
-// engine only; sockets are the connection's affair.
+// The TLS of one connection: OpenSSL's object, and how far it has come; and for a client whose handshake is over, records
+// of our own in its place. It reads and writes the buffers of its thread's engine only; sockets are the connection's affair.
 import COpenSSL
 import GateProtocol
 
 /// One side of a TLS connection.
 final class TLSSession {
-  let ssl: OpaquePointer
+  /// OpenSSL's object; nil once `settle` has put records in its place.
+  private var object: OpaquePointer?
+  /// What the handshake agreed on, from `settle` on.
+  private var agreement: TLSAgreement?
+  /// In the place of OpenSSL's object.
+  private(set) var records: TLSRecords?
+  /// Of a server's handshake, until `settle`.
+  fileprivate(set) var secrets = TLSSecrets()
   let engine: TLSEngine
   let library: TLSLibrary
   /// What the session was made of; it lives as long as the session.
@@ -18,9 +25,9 @@ final class TLSSession {
   var hasSentClose = false
   /// How long the handshake took, in microseconds.
   var handshakeTime: UInt64 = 0
-  /// OpenSSL holds plain bytes that did not fit.
+  /// OpenSSL holds plain bytes that did not fit; or, without it, there may be whole records in `leftover`.
   var hasMore = false
-  /// Bytes from the socket that came behind the handshake and are not decrypted yet.
+  /// Bytes from the socket that came behind the handshake and are not decrypted yet, or the beginning of a record.
   var leftover = Bytes()
   /// All bytes that were given to the socket, sent or waiting.
   var wireBytes: UInt64 = 0
@@ -38,7 +45,8 @@ final class TLSSession {
   /// For `watchAlerts`: whether a ClientHello came, and the last alert but the one that says goodbye.
   private(set) var isWatched = false
   private(set) var sawHello = false
-  private(set) var receivedAlert: UInt8?
+  private var watchedAlert: UInt8?
+  var receivedAlert: UInt8? { records?.receivedAlert ?? watchedAlert }
   /// For connections to targets: where their sessions are kept.
   var sessions: TLSSessionStore?
 
@@ -47,7 +55,7 @@ final class TLSSession {
   ///   - origin: what owns the context.
   init(context: OpaquePointer, origin: AnyObject, library: TLSLibrary, engine: TLSEngine) throws(TLSFailure) {
     guard let ssl = SSL_new(context) else { throw .openSSL("no TLS session") }
-    self.ssl = ssl
+    object = ssl
     self.engine = engine
     self.library = library
     self.origin = origin
@@ -57,10 +65,57 @@ final class TLSSession {
     castle_tls_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
   }
 
-  deinit {
+  deinit { freeObject() }
+
+  private func freeObject() {
+    guard let object else { return }
     // Else OpenSSL takes a session that ended without close_notify for one that must not be resumed.
-    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
-    SSL_free(ssl)
+    SSL_set_shutdown(object, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+    SSL_free(object)
+    self.object = nil
+  }
+
+  /// OpenSSL's object. Only to be asked for before `settle`, and where `records` is nil.
+  var ssl: OpaquePointer {
+    guard let object else { preconditionFailure("OpenSSL's object has gone") }
+    return object
+  }
+
+  /// Called once, when a client's handshake is over: notes what was agreed on, and puts records of our own in the place
+  /// of OpenSSL's object, which weighs more than ten kilobytes. Where that is not possible (suites that are no AEAD)
+  /// OpenSSL goes on.
+  func settle() {
+    agreement = TLSAgreement(self)
+    let secrets = self.secrets
+    self.secrets = TLSSecrets()
+    guard let pool = engine.ciphers(of: library), let keys = TLSKeys(server: ssl, secrets, library, pool.derivation),
+      let records = TLSRecords(keys, pool: pool, fragmentSize: fragmentSize)
+    else { return TLSFailure.forget() }
+    self.records = records
+    // What came behind the handshake has not been looked at.
+    hasMore = !leftover.isEmpty
+    freeObject()
+  }
+
+  /// The most plain bytes in a record that the other side wants (RFC 6066, section 4).
+  private var fragmentSize: Int {
+    guard let session = SSL_get_session(ssl) else { return TLSRecords.plainMax }
+    let code = Int(SSL_SESSION_get_max_fragment_length(session))
+    return (1...4).contains(code) ? 256 << code : TLSRecords.plainMax
+  }
+
+  /// From now on a server's context tells its sessions of the secrets they agree on (`TLSSecrets`).
+  static func observe(_ context: OpaquePointer) {
+    castle_tls_observe(
+      context,
+      { writes, _, type, bytes, count, ssl, _ in
+        guard writes == 1, let ssl, let session = TLSSession.of(ssl) else { return }
+        session.secrets.wrote(type: type, bytes?.assumingMemoryBound(to: UInt8.self), count)
+      },
+      { ssl, line in
+        guard let ssl, let line, let session = TLSSession.of(ssl) else { return }
+        session.secrets.add(line: line)
+      })
   }
 
   /// The session that owns an object of OpenSSL's, for callbacks.
@@ -75,39 +130,29 @@ final class TLSSession {
       guard let ssl, let session = TLSSession.of(ssl) else { return }
       if event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO { session.sawHello = true }
       let alert = UInt8(truncatingIfNeeded: value)
-      if event & SSL_CB_READ_ALERT == SSL_CB_READ_ALERT, alert != 0 { session.receivedAlert = alert }
+      if event & SSL_CB_READ_ALERT == SSL_CB_READ_ALERT, alert != 0 { session.watchedAlert = alert }
     }
   }
 
   var server: TLSServerContext? { origin as? TLSServerContext }
 
   /// `TLSv1.3`, as OpenSSL writes it.
-  var version: String { String(cString: SSL_get_version(ssl)) }
+  var version: String { agreed.versionName }
   /// The suite's name in OpenSSL.
-  var suite: String {
-    guard let cipher = SSL_get_current_cipher(ssl), let name = SSL_CIPHER_get_name(cipher) else { return "-" }
-    return String(cString: name)
-  }
+  var suite: String { agreed.suiteName }
   /// The host that the client asked for (SNI), for logs.
-  var serverName: String? { SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) } }
+  var serverName: String? { agreed.serverName }
   /// The id of the certificate that the client was shown, for logs.
   var certificateID: String? { server?.table.all[certificateIndex].id }
-  var wasResumed: Bool { SSL_session_reused(ssl) == 1 }
-
+  var wasResumed: Bool { agreed.wasResumed }
   /// The protocol that was agreed on, empty when none was.
-  var applicationProtocol: String {
-    var bytes: UnsafePointer<UInt8>?
-    var count: UInt32 = 0
-    SSL_get0_alpn_selected(ssl, &bytes, &count)
-    return String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
-  }
-
+  var applicationProtocol: String { agreed.applicationProtocol }
   /// Whether the agreed protocol is HTTP/2.
-  var isHTTP2: Bool {
-    var bytes: UnsafePointer<UInt8>?
-    var count: UInt32 = 0
-    SSL_get0_alpn_selected(ssl, &bytes, &count)
-    guard let bytes, count == 2 else { return false }
-    return bytes[0] == 0x68 && bytes[1] == 0x32
-  }
+  var isHTTP2: Bool { agreed.applicationProtocol == "h2" }
+  /// Whether it came so far that a suite was agreed on.
+  var hasSuite: Bool { agreed.suite != nil }
+  /// The names that logs of load balancers tell: the host that was asked for, and the certificate's id; hyphens for none.
+  var names: (domain: String, certificate: String) { (agreed.serverName ?? "-", agreed.certificate) }
+
+  private var agreed: TLSAgreement { agreement ?? TLSAgreement(self) }
 }
