@@ -165,25 +165,32 @@ static inline int castle_aead_open(
   return EVP_DecryptFinal_ex(cipher, out + count, &written);
 }
 
-/// HMAC of a text (RFC 2104) with a digest of OpenSSL's name. The number of bytes, or 0 when it failed.
-static inline size_t castle_hmac(
-    EVP_MAC_CTX *_Nonnull mac, const char *_Nonnull digest, const uint8_t *_Nonnull key, size_t key_count,
-    const uint8_t *_Nonnull text, size_t count, uint8_t *_Nonnull out, size_t capacity) {
+/// Sets the digest of an HMAC once for all; it is looked up by its name.
+static inline int castle_hmac_digest(EVP_MAC_CTX *_Nonnull mac, const char *_Nonnull digest) {
   OSSL_PARAM parameters[2] = {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0), OSSL_PARAM_construct_end()};
+  return EVP_MAC_CTX_set_params(mac, parameters);
+}
+
+/// HMAC of a text (RFC 2104). The number of bytes, or 0 when it failed.
+static inline size_t castle_hmac(
+    EVP_MAC_CTX *_Nonnull mac, const uint8_t *_Nonnull key, size_t key_count, const uint8_t *_Nonnull text, size_t count,
+    uint8_t *_Nonnull out, size_t capacity) {
   size_t written = 0;
-  if (EVP_MAC_init(mac, key, key_count, parameters) != 1 || EVP_MAC_update(mac, text, count) != 1) return 0;
+  if (EVP_MAC_init(mac, key, key_count, NULL) != 1 || EVP_MAC_update(mac, text, count) != 1) return 0;
   return EVP_MAC_final(mac, out, &written, capacity) == 1 ? written : 0;
 }
 
-/// What a server's context tells of a handshake: each record and message, and the secrets it agreed on.
+/// Told of each record and message of a context's handshakes.
 typedef void (*castle_tls_message_callback)(
     int writes, int version, int type, const void *_Nullable bytes, size_t count, SSL *_Nullable ssl, void *_Nullable);
-static inline void castle_tls_observe(
-    SSL_CTX *_Nonnull context, castle_tls_message_callback _Nonnull message,
-    void (*_Nonnull secret)(const SSL *_Nullable ssl, const char *_Nullable line)) {
+static inline void castle_tls_watch_messages(SSL_CTX *_Nonnull context, castle_tls_message_callback _Nonnull message) {
   SSL_CTX_set_msg_callback(context, message);
-  SSL_CTX_set_keylog_callback(context, secret);
+}
+/// Told of secrets, from now on or no longer.
+static inline void castle_tls_watch_secrets(
+    const SSL *_Nonnull ssl, void (*_Nullable secret)(const SSL *_Nullable ssl, const char *_Nullable line)) {
+  SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), secret);
 }
 
 static inline int castle_tls_set_versions(SSL_CTX *_Nonnull context, int lowest, int highest) {

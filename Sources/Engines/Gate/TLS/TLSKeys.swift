@@ -13,15 +13,33 @@ enum TLSDigest {
 
 /// The derivation of keys with one loop's HMAC.
 final class TLSDerivation {
-  private let mac: OpaquePointer
+  private let sha256: OpaquePointer
+  private let sha384: OpaquePointer
 
   /// - Parameter algorithm: OpenSSL's HMAC.
   init?(_ algorithm: OpaquePointer) {
-    guard let mac = EVP_MAC_CTX_new(algorithm) else { return nil }
-    self.mac = mac
+    guard let sha256 = Self.make(algorithm, .sha256) else { return nil }
+    guard let sha384 = Self.make(algorithm, .sha384) else {
+      EVP_MAC_CTX_free(sha256)
+      return nil
+    }
+    self.sha256 = sha256
+    self.sha384 = sha384
   }
 
-  deinit { EVP_MAC_CTX_free(mac) }
+  deinit {
+    EVP_MAC_CTX_free(sha256)
+    EVP_MAC_CTX_free(sha384)
+  }
+
+  private static func make(_ algorithm: OpaquePointer, _ digest: TLSDigest) -> OpaquePointer? {
+    guard let mac = EVP_MAC_CTX_new(algorithm) else { return nil }
+    if castle_hmac_digest(mac, digest.name) == 1 { return mac }
+    EVP_MAC_CTX_free(mac)
+    return nil
+  }
+
+  private func mac(_ digest: TLSDigest) -> OpaquePointer { digest == .sha256 ? sha256 : sha384 }
 
   /// HKDF-Expand-Label without a context (RFC 8446, section 7.1), of no more bytes than the digest has.
   func expand(
@@ -36,7 +54,7 @@ final class TLSDerivation {
     return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 64) { block in
       let bytes = block.baseAddress.unsafelyUnwrapped
       defer { OPENSSL_cleanse(bytes, 64) }
-      guard castle_hmac(mac, digest.name, secret, digest.size, info, info.count, bytes, 64) == digest.size else {
+      guard castle_hmac(mac(digest), secret, digest.size, info, info.count, bytes, 64) == digest.size else {
         return false
       }
       memcpy(out, bytes, count)
@@ -58,7 +76,7 @@ final class TLSDerivation {
 
   private func hmac(_ digest: TLSDigest, _ key: [UInt8], _ text: [UInt8]) -> [UInt8]? {
     var out = [UInt8](repeating: 0, count: digest.size)
-    let count = castle_hmac(mac, digest.name, key, key.count, text, text.count, &out, out.count)
+    let count = castle_hmac(mac(digest), key, key.count, text, text.count, &out, out.count)
     return count == out.count ? out : nil
   }
 }
@@ -79,25 +97,33 @@ struct TLSSecrets {
   /// How many records were written under the server's secret; nil when the two ways of counting do not agree.
   var written: UInt64? { records == tickets ? records : nil }
 
-  /// A line in the format of key logs (`SERVER_TRAFFIC_SECRET_0 RANDOM SECRET`, in hexadecimal digits).
-  mutating func add(line: UnsafePointer<CChar>) {
-    let text = UnsafeRawBufferPointer(start: line, count: strlen(line))
-    let words = text.split(separator: UInt8(ascii: " "), maxSplits: 2)
-    guard words.count == 3 else { return }
-    if words[0].elementsEqual("CLIENT_TRAFFIC_SECRET_0".utf8) { client = Self.bytes(words[2]) }
-    if words[0].elementsEqual("SERVER_TRAFFIC_SECRET_0".utf8) {
-      server = Self.bytes(words[2])
-      records = 0
-      tickets = 0
+  /// Something that a server wrote or read in its handshake.
+  /// - Returns: whether a secret follows that is wanted: the server's behind its Finished, the client's behind the client's.
+  ///   Asking for all of them would cost: OpenSSL prints each, digit by digit.
+  mutating func noted(writes: Bool, type: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Bool {
+    let message = type == SSL3_RT_HANDSHAKE && count > 0 ? bytes?.pointee : nil
+    if writes, !server.isEmpty {
+      if type == Self.header { records += 1 }
+      // NewSessionTicket, RFC 8446 section 4.6.1.
+      if message == 4 { tickets += 1 }
     }
+    return message == 20
   }
 
-  /// Something that the server wrote.
-  mutating func wrote(type: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int) {
-    if server.isEmpty { return }
-    if type == Self.header { records += 1 }
-    // NewSessionTicket, RFC 8446 section 4.6.1.
-    if type == SSL3_RT_HANDSHAKE, count > 0, bytes?.pointee == 4 { tickets += 1 }
+  /// A line in the format of key logs (`SERVER_TRAFFIC_SECRET_0 RANDOM SECRET`, in hexadecimal digits).
+  /// - Returns: whether it is one of the two.
+  mutating func add(line: UnsafePointer<CChar>) -> Bool {
+    let text = UnsafeRawBufferPointer(start: line, count: strlen(line))
+    let words = text.split(separator: UInt8(ascii: " "), maxSplits: 2)
+    guard words.count == 3 else { return false }
+    if words[0].elementsEqual("CLIENT_TRAFFIC_SECRET_0".utf8) {
+      client = Self.bytes(words[2])
+    } else if words[0].elementsEqual("SERVER_TRAFFIC_SECRET_0".utf8) {
+      server = Self.bytes(words[2])
+    } else {
+      return false
+    }
+    return true
   }
 
   private static func bytes(_ digits: Slice<UnsafeRawBufferPointer>) -> [UInt8] {

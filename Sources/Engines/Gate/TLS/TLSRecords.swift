@@ -100,8 +100,8 @@ final class TLSRecords {
   }
 
   deinit {
-    pool.release(self)
     OPENSSL_cleanse(memory, 2 * Self.directionSize)
+    pool.release(self)
     memory.deallocate()
   }
 
@@ -361,13 +361,16 @@ final class TLSCipherPool {
   static let capacity = 512
 
   private struct Place {
-    var ciphers: (read: OpaquePointer, write: OpaquePointer)?
+    let read: OpaquePointer
+    let write: OpaquePointer
     var owner: UInt64 = 0
     var wasUsed = false
   }
 
   let derivation: TLSDerivation
   private var places: [Place] = []
+  /// Those whose connection has ended.
+  private var vacant: [Int] = []
   private var hand = 0
   private var lastNumber: UInt64 = 0
 
@@ -375,10 +378,8 @@ final class TLSCipherPool {
 
   deinit {
     for place in places {
-      if let ciphers = place.ciphers {
-        EVP_CIPHER_CTX_free(ciphers.read)
-        EVP_CIPHER_CTX_free(ciphers.write)
-      }
+      EVP_CIPHER_CTX_free(place.read)
+      EVP_CIPHER_CTX_free(place.write)
     }
   }
 
@@ -395,15 +396,22 @@ final class TLSCipherPool {
     } else if !claim(for: records) {
       return nil
     }
-    let ciphers = places[records.slot].ciphers
-    return direction == .read ? ciphers?.read : ciphers?.write
+    return direction == .read ? places[records.slot].read : places[records.slot].write
   }
 
-  /// Gives it the place of whoever has not used his for longest, or nearly so.
+  /// Gives it a place; if all are taken, that of whoever has not used his for longest, or nearly so.
   private func claim(for records: TLSRecords) -> Bool {
-    var chosen = places.count
-    if chosen < Self.capacity {
-      places.append(Place())
+    let chosen: Int
+    if let free = vacant.popLast() {
+      chosen = free
+    } else if places.count < Self.capacity {
+      guard let read = EVP_CIPHER_CTX_new() else { return false }
+      guard let write = EVP_CIPHER_CTX_new() else {
+        EVP_CIPHER_CTX_free(read)
+        return false
+      }
+      chosen = places.count
+      places.append(Place(read: read, write: write))
     } else {
       while places[hand].wasUsed {
         places[hand].wasUsed = false
@@ -412,17 +420,11 @@ final class TLSCipherPool {
       chosen = hand
       hand = (hand + 1) % places.count
     }
-    if places[chosen].ciphers == nil {
-      guard let read = EVP_CIPHER_CTX_new() else { return false }
-      guard let write = EVP_CIPHER_CTX_new() else {
-        EVP_CIPHER_CTX_free(read)
-        return false
-      }
-      places[chosen].ciphers = (read, write)
+    guard records.start(places[chosen].read, .read), records.start(places[chosen].write, .write) else {
+      places[chosen].owner = 0
+      vacant.append(chosen)
+      return false
     }
-    places[chosen].owner = 0
-    guard let ciphers = places[chosen].ciphers, records.start(ciphers.read, .read), records.start(ciphers.write, .write)
-    else { return false }
     places[chosen].owner = records.number
     places[chosen].wasUsed = true
     records.slot = chosen
@@ -431,20 +433,22 @@ final class TLSCipherPool {
 
   /// A direction has another key.
   fileprivate func rekey(_ records: TLSRecords, _ direction: TLSRecords.Direction) -> Bool {
-    guard records.slot < places.count, places[records.slot].owner == records.number,
-      let ciphers = places[records.slot].ciphers
-    else { return true }
-    return records.start(direction == .read ? ciphers.read : ciphers.write, direction)
+    guard records.slot < places.count, places[records.slot].owner == records.number else { return true }
+    let place = places[records.slot]
+    return records.start(direction == .read ? place.read : place.write, direction)
   }
 
-  /// Forgets the keys of a connection that has ended.
+  /// A connection has ended, and its keys were overwritten.
   fileprivate func release(_ records: TLSRecords) {
     guard records.slot < places.count, places[records.slot].owner == records.number else { return }
+    let place = places[records.slot]
+    // The ciphers forget their keys too. Resetting them would give their memory back, which the next one wants again.
+    if !records.start(place.read, .read) || !records.start(place.write, .write) {
+      EVP_CIPHER_CTX_reset(place.read)
+      EVP_CIPHER_CTX_reset(place.write)
+    }
     places[records.slot].owner = 0
     places[records.slot].wasUsed = false
-    if let ciphers = places[records.slot].ciphers {
-      EVP_CIPHER_CTX_reset(ciphers.read)
-      EVP_CIPHER_CTX_reset(ciphers.write)
-    }
+    vacant.append(records.slot)
   }
 }

@@ -104,18 +104,18 @@ final class TLSSession {
     return (1...4).contains(code) ? 256 << code : TLSRecords.plainMax
   }
 
-  /// From now on a server's context tells its sessions of the secrets they agree on (`TLSSecrets`).
+  /// From now on the sessions of a server's context learn of the secrets they agree on (`TLSSecrets`). One thread uses a
+  /// context at a time, and a secret follows its message in the same call: so the context may be told when to tell.
   static func observe(_ context: OpaquePointer) {
-    castle_tls_observe(
-      context,
-      { writes, _, type, bytes, count, ssl, _ in
-        guard writes == 1, let ssl, let session = TLSSession.of(ssl) else { return }
-        session.secrets.wrote(type: type, bytes?.assumingMemoryBound(to: UInt8.self), count)
-      },
-      { ssl, line in
+    castle_tls_watch_messages(context) { writes, _, type, bytes, count, ssl, _ in
+      guard let ssl, let session = TLSSession.of(ssl) else { return }
+      let bytes = bytes?.assumingMemoryBound(to: UInt8.self)
+      guard session.secrets.noted(writes: writes == 1, type: type, bytes, count) else { return }
+      castle_tls_watch_secrets(ssl) { ssl, line in
         guard let ssl, let line, let session = TLSSession.of(ssl) else { return }
-        session.secrets.add(line: line)
-      })
+        if session.secrets.add(line: line) { castle_tls_watch_secrets(ssl, nil) }
+      }
+    }
   }
 
   /// The session that owns an object of OpenSSL's, for callbacks.
