@@ -87,6 +87,13 @@ http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {n
     return start(["nginx", "-p", folder, "-c", path], 0)
 
 
+def start_relay(front, port):
+    """The floor: Benchmarks/gate/relay.c."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gate", "relay.c")
+    subprocess.run(["gcc", "-O2", "-Wall", "-o", f"{front.folder}/relay", source], check=True)
+    return start([f"{front.folder}/relay", str(port), str(front.upstream)], 0)
+
+
 def start_haproxy(front, port):
     tls = (f"ssl crt {front.folder}/both.pem ssl-min-ver TLSv1.2 ciphers {CIPHERS} "
            "ciphersuites TLS_AES_128_GCM_SHA256") if front.tls else ""

@@ -113,38 +113,43 @@ struct TLSSecrets {
   /// A line in the format of key logs (`SERVER_TRAFFIC_SECRET_0 RANDOM SECRET`, in hexadecimal digits).
   /// - Returns: whether it is one of the two.
   mutating func add(line: UnsafePointer<CChar>) -> Bool {
-    let text = UnsafeRawBufferPointer(start: line, count: strlen(line))
-    let words = text.split(separator: UInt8(ascii: " "), maxSplits: 2)
-    guard words.count == 3 else { return false }
-    if words[0].elementsEqual("CLIENT_TRAFFIC_SECRET_0".utf8) {
-      client = Self.bytes(words[2])
-    } else if words[0].elementsEqual("SERVER_TRAFFIC_SECRET_0".utf8) {
-      server = Self.bytes(words[2])
-    } else {
-      return false
-    }
+    let isClient = Self.begins(line, "CLIENT_TRAFFIC_SECRET_0 ")
+    if !isClient, !Self.begins(line, "SERVER_TRAFFIC_SECRET_0 ") { return false }
+    // Behind label and random.
+    guard let space = strchr(line + 24, 0x20) else { return false }
+    let secret = Self.bytes(space + 1)
+    if isClient { client = secret } else { server = secret }
     return true
   }
 
-  private static func bytes(_ digits: Slice<UnsafeRawBufferPointer>) -> [UInt8] {
-    var out: [UInt8] = []
-    var high: UInt8?
-    for digit in digits {
-      let value: UInt8
-      switch digit {
-      case 0x30...0x39: value = digit - 0x30
-      case 0x61...0x66: value = digit - 0x61 + 10
-      case 0x41...0x46: value = digit - 0x41 + 10
-      default: return []
-      }
-      if let first = high {
-        out.append(first << 4 | value)
-        high = nil
-      } else {
-        high = value
+  private static func begins(_ line: UnsafePointer<CChar>, _ label: StaticString) -> Bool {
+    strncmp(line, UnsafeRawPointer(label.utf8Start).assumingMemoryBound(to: CChar.self), label.utf8CodeUnitCount) == 0
+  }
+
+  /// Of pairs of digits; none when there is something else.
+  private static func bytes(_ digits: UnsafePointer<CChar>) -> [UInt8] {
+    let count = strlen(digits) / 2
+    var isWhole = strlen(digits) % 2 == 0
+    let out = [UInt8](unsafeUninitializedCapacity: count) { bytes, filled in
+      for index in 0..<count {
+        guard let high = value(digits[2 * index]), let low = value(digits[2 * index + 1]) else {
+          isWhole = false
+          break
+        }
+        bytes[index] = high << 4 | low
+        filled = index + 1
       }
     }
-    return out
+    return isWhole ? out : []
+  }
+
+  private static func value(_ digit: CChar) -> UInt8? {
+    switch digit {
+    case 0x30...0x39: UInt8(digit) - 0x30
+    case 0x61...0x66: UInt8(digit) - 0x61 + 10
+    case 0x41...0x46: UInt8(digit) - 0x41 + 10
+    default: nil
+    }
   }
 }
 
