@@ -249,7 +249,10 @@ let package = Package(
     tests("LinearRegexTests", ["LinearRegex"]),
     tests("WebACLTests", ["WebACL"]),
     .target(
-      name: "FuzzTargets", dependencies: ["AWSWire", "ByteRegex", "GateTokens", "HTTPWire", "LinearRegex", "WebACL"],
+      name: "FuzzTargets",
+      dependencies: [
+        "AWSWire", "ByteRegex", "CLinux", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "LinearRegex", "WebACL",
+      ],
       path: "Tests/FuzzTargets", swiftSettings: house),
     tests("FuzzingTests", ["FuzzTargets"], exclude: ["Corpus"]),
     tests(

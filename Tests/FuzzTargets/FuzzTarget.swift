@@ -12,6 +12,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case headerBlock = "header-block"
   /// Frames of HTTP/2, one after the other.
   case frames
+  /// A client of HTTP/2 that does anything, and targets that keep to the rules.
+  case http2Server = "h2-server"
+  /// A target of HTTP/2 that does anything, and a client that keeps to the rules.
+  case http2Target = "h2-target"
   /// A request in front of a web ACL that looks everywhere.
   case webACL = "web-acl"
   /// A pattern, an empty byte, and a text: in each engine its two ways of matching must agree.
@@ -34,6 +38,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .body: BodyChecks.run(view)
     case .headerBlock: HTTP2Checks.headerBlock(view)
     case .frames: HTTP2Checks.frames(view)
+    #if DEBUG
+      case .http2Server: SessionChecks.server(view)
+      case .http2Target: SessionChecks.target(view)
+    #else
+      case .http2Server, .http2Target: preconditionFailure("looks into the Gate, as only debug builds let it")
+    #endif
     case .webACL: WebACLChecks.run(view)
     case .regex: RegexChecks.run(view)
     case .token: TokenChecks.run(bytes)

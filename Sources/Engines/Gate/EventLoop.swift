@@ -119,25 +119,39 @@ final class EventLoop {
   /// Serves until told to drain, and until what was in flight then has ended.
   func run() {
     while !(isDraining && (connections.allSatisfy { $0 == nil } || now >= drainDeadline)) {
-      let count = gate_epoll_wait(poll, events, Int32(Self.eventCapacity), timeout())
-      now = gate_now()
-      if count > 0 { for position in 0..<count { dispatch(position) } }
-      if !ready.isEmpty {
-        // What these bring forth waits for the next round, so that nobody keeps the loop for himself.
-        swap(&ready, &resuming)
-        for connection in resuming where !connection.isClosed { connection.resume() }
-        resuming.removeAll(keepingCapacity: true)
-      }
-      if !handshakes.isEmpty, let client = handshakes.next() { client.takeTurn() }
-      if now >= nextSweep { sweep() }
-      if now >= nextLogHandOver { handOverLogs() }
-      if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
-      http2Tools?.collect()
+      serve(gate_epoll_wait(poll, events, Int32(Self.eventCapacity), timeout()), at: gate_now())
     }
     for connection in connections { connection?.close() }
     closed.removeAll()
     handOverLogs()
     control.post(.ended(loop: index))
+  }
+
+  /// One round without waiting, at a time of the caller's choice: for who drives a loop by hand. False when there was
+  /// nothing to do.
+  func step(at time: UInt64) -> Bool {
+    let count = gate_epoll_wait(poll, events, Int32(Self.eventCapacity), 0)
+    let isBusy = count > 0 || !ready.isEmpty || time >= nextSweep
+    serve(count, at: time)
+    return isBusy
+  }
+
+  /// Does what a batch of events asks for, and what was left for after it.
+  @inline(__always)
+  private func serve(_ count: Int32, at time: UInt64) {
+    now = time
+    if count > 0 { for position in 0..<count { dispatch(position) } }
+    if !ready.isEmpty {
+      // What these bring forth waits for the next round, so that nobody keeps the loop for himself.
+      swap(&ready, &resuming)
+      for connection in resuming where !connection.isClosed { connection.resume() }
+      resuming.removeAll(keepingCapacity: true)
+    }
+    if !handshakes.isEmpty, let client = handshakes.next() { client.takeTurn() }
+    if now >= nextSweep { sweep() }
+    if now >= nextLogHandOver { handOverLogs() }
+    if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
+    http2Tools?.collect()
   }
 
   private func timeout() -> Int32 {

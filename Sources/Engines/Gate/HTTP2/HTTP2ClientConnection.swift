@@ -6,7 +6,7 @@ import HTTPWire
 
 /// An HTTP/2 client's connection.
 final class HTTP2ClientConnection: ClientConnection {
-  private var session: HTTP2ServerSession?
+  private(set) var session: HTTP2ServerSession?
 
   /// After the handshake agreed on `h2`.
   init(

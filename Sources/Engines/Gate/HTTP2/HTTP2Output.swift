@@ -42,9 +42,15 @@ extension HTTP2Session {
   /// Sends a header block, in as many frames as it needs.
   final func sendHeaders(_ stream: HTTP2Stream, _ block: UnsafePointer<UInt8>, _ count: Int, endStream: Bool) {
     let most = HTTP2.initialFrameMax
-    let first = min(count, most)
+    let prefix = announcesTableSize ? 1 : 0
+    let first = min(count, most - prefix)
     let flags = (endStream ? HTTP2.Flag.endStream : 0) | (first == count ? HTTP2.Flag.endHeaders : 0)
-    frame(.headers, flags, stream.id, first).update(from: block, count: first)
+    let payload = frame(.headers, flags, stream.id, prefix + first)
+    if announcesTableSize {
+      payload[0] = HPACKEncoder.emptyTable
+      announcesTableSize = false
+    }
+    (payload + prefix).update(from: block, count: first)
     var position = first
     while position < count {
       let part = min(count - position, most)
@@ -162,7 +168,8 @@ extension HTTP2Session {
         if index < streams.count, streams[index] === stream { index += 1 }
       }
     }
-    scheduleFlush()
+    // What waits for a window brings nothing to send: the loop would come back here again and again.
+    if !out.isEmpty { scheduleFlush() }
   }
 
   /// Lets those go on whose streams have room again; reads from their sockets, so never while frames are taken.

@@ -25,7 +25,8 @@ class HTTP2Session {
   /// What the other side takes on the whole connection.
   final var sendWindow = HTTP2.initialWindow
   final var receiveWindow = HTTP2Session.connectionWindow
-  private var uncredited = 0
+  /// Bytes taken on the connection that the other side has not been told of.
+  final private(set) var uncredited = 0
   /// The streams that are open, in no order, and their numbers.
   final private(set) var streams: ContiguousArray<HTTP2Stream> = []
   private var numbers: ContiguousArray<UInt32> = []
@@ -34,6 +35,10 @@ class HTTP2Session {
   /// The highest stream that the other side opened.
   final var lastPeerStream: UInt32 = 0
   final var needsPreface: Bool
+  /// The table that the other side believes our header blocks to use, though they use none.
+  private var tableSize = HTTP2.tableSizeDefault
+  /// The next header block says that there is none.
+  final var announcesTableSize = false
   private var needsSettings = true
   /// Part of a frame.
   private var inbox = Bytes()
@@ -67,6 +72,8 @@ class HTTP2Session {
   func isKnown(_ id: UInt32) -> Bool { false }
   func onGoAway(_ last: UInt32, _ code: UInt32) {}
   func onPingAnswer(_ payload: UnsafePointer<UInt8>) {}
+  /// Whether the other side may say that it takes pushed answers: clients may, though nobody pushes (section 6.5.2).
+  var allowsPush: Bool { true }
   /// The settings of the other side have come, first or later.
   func onSettings() {}
   /// All of this side's has been sent on the stream.
@@ -242,6 +249,10 @@ class HTTP2Session {
     if !limits.allowsControlFrame(loop.now) { return fail(.enhanceYourCalm) }
     let before = peer.initialWindow
     if let error = peer.apply(payload, head.length) { return fail(error) }
+    if !allowsPush, peer.allowsPush { return fail(.protocolError) }
+    noteTableSize()
+    // The other side counts with its new values from the acknowledgement on, so what they allow follows it.
+    _ = frame(.settings, HTTP2.Flag.ack, 0, 0)
     let difference = peer.initialWindow - before
     if difference != 0 {
       for stream in streams {
@@ -250,8 +261,14 @@ class HTTP2Session {
       }
       if difference > 0 { sendWaiting() }
     }
-    _ = frame(.settings, HTTP2.Flag.ack, 0, 0)
     onSettings()
+  }
+
+  /// A table made smaller must be agreed to at the front of the next header block (section 4.3.1).
+  private func noteTableSize() {
+    if peer.headerTableLeast >= tableSize { return }
+    tableSize = 0
+    announcesTableSize = true
   }
 
   private func takePing(_ head: HTTP2.FrameHead, _ payload: UnsafePointer<UInt8>) {

@@ -13,7 +13,7 @@ final class HTTP2TargetConnection: Connection {
   /// Not to be written to yet: the connection is being made, or its TLS is.
   private(set) var isConnecting: Bool
   private var hasConnected = false
-  private var session: HTTP2TargetSession?
+  private(set) var session: HTTP2TargetSession?
 
   init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, isConnecting: Bool) {
     self.target = target

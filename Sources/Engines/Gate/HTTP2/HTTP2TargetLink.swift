@@ -15,6 +15,8 @@ final class HTTP2TargetLink {
   var hasHead = false
   /// Bytes of the answer that Content-Length promises and that have not come.
   var promised: UInt64?
+  /// Of the interim answers so far.
+  var interimBytes = 0
   /// Taken from the target, not yet taken by the client.
   var owed = 0
   private(set) var sentAt: UInt64 = 0
@@ -30,6 +32,7 @@ final class HTTP2TargetLink {
     self.session = session
     hasHead = false
     promised = nil
+    interimBytes = 0
     owed = 0
     sentAt = loop.now
     exchange.upstream = self

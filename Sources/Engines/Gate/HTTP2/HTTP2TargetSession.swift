@@ -16,6 +16,7 @@ final class HTTP2TargetSession: HTTP2Session {
   init(loop: EventLoop, connection: HTTP2TargetConnection) {
     target = connection
     super.init(loop: loop, connection: connection, needsPreface: false)
+    peer.allowsPush = false
     out.append(HTTP2.preface)
     let settings = frame(.settings, 0, 0, 18)
     setting(.enablePush, 0, settings)
@@ -92,6 +93,8 @@ final class HTTP2TargetSession: HTTP2Session {
 
   // MARK: - Answers
 
+  override var allowsPush: Bool { false }
+
   override func onSettings() { hasSettings = true }
 
   override func onHeaders(_ id: UInt32, _ block: UnsafePointer<UInt8>, _ count: Int, endStream: Bool) {
@@ -111,13 +114,19 @@ final class HTTP2TargetSession: HTTP2Session {
     if isTrailers { return takeTrailers(stream, exchange, bytes, endStream) }
     let status = loop.responseHead.status
     if status < 200 {
-      if endStream { return refuseAnswer(stream) }
+      // Heads are not held back by windows: a client that reads slowly would have us keep them all.
+      link.interimBytes += length
+      if endStream || link.interimBytes > HTTP2HeadReader.listMax { return refuseAnswer(stream) }
       _ = exchange.sendInterim(bytes, length)
       return
     }
     link.hasHead = true
     let framing = loop.responseHead.responseFraming(toHEAD: exchange.request.isHEAD)
-    if case .length(let length) = framing { link.promised = length }
+    switch framing {
+    case .length(let length): link.promised = length
+    case .none: link.promised = 0
+    case .chunked, .untilClose: break
+    }
     if endStream, link.promised ?? 0 > 0 { return refuseAnswer(stream) }
     exchange.recordAnswer(of: runtime, status, sentAt: link.sentAt)
     exchange.noteAnswer()
@@ -148,6 +157,8 @@ final class HTTP2TargetSession: HTTP2Session {
     // A client that does not take the answer stops this stream, by its window.
     if exchange.takesAnswer, link.owed == 0 { creditStream(stream, count) } else { link.owed += count }
   }
+
+  override func onStrayData(_ id: UInt32) { if !isKnown(id) { fail(.protocolError) } }
 
   override func isKnown(_ id: UInt32) -> Bool { id & 1 == 1 && id < nextStream }
 
@@ -189,13 +200,15 @@ final class HTTP2TargetSession: HTTP2Session {
   }
 
   override func onReset(_ stream: HTTP2Stream, _ code: UInt32) {
-    let isUntouched = code == HTTP2.ErrorCode.refusedStream.rawValue
+    if code == HTTP2.ErrorCode.refusedStream.rawValue { return giveBack(stream) }
+    take(stream)?.answerBroken()
+  }
+
+  /// The target says that it did not look at the request, which may go elsewhere, unless it was answered all the same.
+  private func giveBack(_ stream: HTTP2Stream) {
     guard let exchange = take(stream) else { return }
-    if isUntouched, !exchange.request.hasAnswered {
-      exchange.upstreamBroke(runtime, wasNotTaken: true)
-    } else {
-      exchange.answerBroken()
-    }
+    if exchange.request.hasAnswered { return exchange.answerBroken() }
+    exchange.upstreamBroke(runtime, wasNotTaken: true)
   }
 
   /// The connection is gone under the stream.
@@ -208,9 +221,7 @@ final class HTTP2TargetSession: HTTP2Session {
   /// The target ends the connection; what it did not look at goes elsewhere.
   override func onGoAway(_ last: UInt32, _ code: UInt32) {
     retire()
-    for stream in Array(streams) where stream.id > last {
-      take(stream)?.upstreamBroke(runtime, wasNotTaken: true)
-    }
+    for stream in Array(streams) where stream.id > last { giveBack(stream) }
   }
 
   /// No connection could be made: nothing was sent.

@@ -7,6 +7,9 @@ public struct HPACKEncoder: Sendable {
 
   public init() {}
 
+  /// The change of the dynamic table's size to nothing (section 6.3), for the front of a block.
+  public static let emptyTable: UInt8 = 0x20
+
   /// The room that one field may need.
   public static func roomNeeded(_ nameLength: Int, _ valueLength: Int) -> Int { nameLength + valueLength + 12 }
 

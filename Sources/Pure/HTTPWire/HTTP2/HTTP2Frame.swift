@@ -102,6 +102,8 @@ public enum HTTP2 {
 /// What the other side's SETTINGS said (section 6.5.2).
 public struct HTTP2Settings: Equatable, Sendable {
   public var headerTableSize = HTTP2.tableSizeDefault
+  /// The smallest it ever was: an encoder has to agree to that, whatever came after it (RFC 7541, section 4.2).
+  public var headerTableLeast = HTTP2.tableSizeDefault
   public var allowsPush = true
   /// Without a word from the other side there is no limit.
   public var maxConcurrentStreams = Int(UInt32.max)
@@ -121,7 +123,9 @@ public struct HTTP2Settings: Equatable, Sendable {
       let value = Int(HTTP2.number(payload + position + 2))
       position += 6
       switch HTTP2.Setting(rawValue: id) {
-      case .headerTableSize: headerTableSize = value
+      case .headerTableSize:
+        headerTableSize = value
+        headerTableLeast = min(headerTableLeast, value)
       case .enablePush:
         if value > 1 { return .protocolError }
         allowsPush = value == 1
