@@ -18,6 +18,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case http2Target = "h2-target"
   /// A request in front of a web ACL that looks everywhere.
   case webACL = "web-acl"
+  /// A ClientHello, from its type on.
+  case hello
   /// A pattern, an empty byte, and a text: in each engine its two ways of matching must agree.
   case regex
   /// What stands in cookies and Authorization: sealed values, tokens, key sets.
@@ -45,6 +47,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .http2Server, .http2Target: preconditionFailure("looks into the Gate, as only debug builds let it")
     #endif
     case .webACL: WebACLChecks.run(view)
+    case .hello: HelloChecks.run(view)
     case .regex: RegexChecks.run(view)
     case .token: TokenChecks.run(bytes)
     case .document: DocumentChecks.run(bytes)

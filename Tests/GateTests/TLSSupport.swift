@@ -4,6 +4,7 @@ import GateProtocol
 import Glibc
 import Synchronization
 import Testing
+import WebACL
 
 @testable import GateCore
 
@@ -241,11 +242,11 @@ extension GateFixture {
     _ version: UInt64 = 1, targets: [GateSnapshot.Target], tls: GateSnapshot.ListenerTLS? = nil,
     certificates: [GateSnapshot.Certificate]? = nil, trustStores: [GateSnapshot.TrustStore] = [],
     attributes: GateSnapshot.Attributes = .init(), action: GateSnapshot.Action = .forward(to: "tg"),
-    headers: GateSnapshot.HeaderModification = .init(), logs: GateSnapshot.Logs = .init()
+    headers: GateSnapshot.HeaderModification = .init(), logs: GateSnapshot.Logs = .init(), webACLs: [WebACL] = []
   ) async throws -> UInt16 {
     let made = try certificates ?? TestCertificates.shared.get().all
     let tls = tls ?? .init(certificates: ["rsa"], securityPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06")
-    let snapshot = GateSnapshot(
+    var snapshot = GateSnapshot(
       version: version,
       loadBalancers: [
         .init(
@@ -256,6 +257,7 @@ extension GateFixture {
       ],
       targetGroups: [.init(id: "tg", targets: targets, healthCheck: .init(probe: .none))],
       certificates: made, trustStores: trustStores)
+    snapshot.webACLs = webACLs.isEmpty ? nil : webACLs
     let status = try await client.apply(snapshot)
     guard let binding = status.listener("listener"), let port = binding.port, binding.error == nil else {
       throw TestFailure("not bound: \(status)")

@@ -13,9 +13,10 @@ struct Trial {
   var headers: [(String, String)] = []
   var body = ""
   var isBodyCut = false
+  var fingerprints: ClientFingerprints?
 
   /// Judges the request; the ACL's own parts may be changed.
-  func judge(_ evaluator: WebACLEvaluator, _ countries: Void = ()) throws -> WebACLVerdict {
+  func judge(_ evaluator: WebACLEvaluator) throws -> WebACLVerdict {
     // Everything stays in place while it is judged.
     let pieces = [method, path, query, body] + headers.flatMap { [$0.0, $0.1] }
     let buffers = pieces.map { text -> UnsafeMutableBufferPointer<UInt8> in
@@ -29,6 +30,7 @@ struct Trial {
     evaluator.request.begin(source: address, method: view(0), path: view(1), query: view(2))
     for index in headers.indices { evaluator.request.add(name: view(4 + 2 * index), value: view(5 + 2 * index)) }
     evaluator.request.setBody(view(3), isCut: isBodyCut)
+    evaluator.request.fingerprints = fingerprints
     return evaluator.evaluate(time: 1_700_000_000_000, resource: "lb")
   }
 

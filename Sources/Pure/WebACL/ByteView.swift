@@ -13,6 +13,12 @@ enum Hex {
     default: nil
     }
   }
+
+  /// Two lower-case digits a byte.
+  static func text(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
 }
 
 @inline(__always)

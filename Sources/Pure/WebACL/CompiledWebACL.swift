@@ -97,6 +97,8 @@ public final class CompiledWebACL: Sendable {
   let metrics: [Metric]
   /// Bytes of a body that rules need; 0 when none looks at it.
   public let bodyNeeded: Int
+  /// Rules look at fingerprints of clients, or the log tells them.
+  public let needsFingerprints: Bool
 
   /// - Throws: where the ACL contradicts itself: unknown sets and groups, patterns that are none.
   public init(_ acl: WebACL) throws(WebACLError) {
@@ -109,6 +111,7 @@ public final class CompiledWebACL: Sendable {
     ipSets = compiler.trees
     rates = compiler.rates
     metrics = compiler.metrics
+    needsFingerprints = compiler.looksAtFingerprints || acl.logging != nil
     bodyNeeded = compiler.looksAtBody ? max(0, min(acl.bodyLimit, WebACL.bodyLimitMax)) : 0
   }
 
@@ -146,6 +149,7 @@ private struct Compiler {
   private(set) var rates: [CompiledWebACL.RateRule] = []
   private(set) var metrics: [CompiledWebACL.Metric] = []
   private(set) var looksAtBody = false
+  private(set) var looksAtFingerprints = false
   private var nodeNumbers: [WebACL.Inspection: Int] = [:]
   private var treeNumbers: [String: Int] = [:]
   private var setNumbers: [String: Int] = [:]
@@ -306,6 +310,7 @@ private struct Compiler {
     inspection.transformations.removeAll { $0 == .none }
     switch inspection.field {
     case .body, .jsonBody: looksAtBody = true
+    case .ja3, .ja4: looksAtFingerprints = true
     default: break
     }
     if let known = nodeNumbers[inspection] { return known }

@@ -39,8 +39,8 @@ enum FieldReader {
       }
     case .jsonBody(let selection, let scope, let oversize, let invalid):
       json(request, selection, scope, oversize, invalid, arena, &out)
-    case .ja3(let fallback): fingerprint(request.ja3, fallback, arena, &out)
-    case .ja4(let fallback): fingerprint(request.ja4, fallback, arena, &out)
+    case .ja3(let fallback): fingerprint(request.fingerprints?.ja3, fallback, arena, &out)
+    case .ja4(let fallback): fingerprint(request.fingerprints?.ja4, fallback, arena, &out)
     case .uriFragment(let fallback):
       // Clients do not send fragments; where one comes it stands at the end of the target.
       if let mark = request.query.lastIndex(of: 0x23) {

@@ -28,6 +28,12 @@ struct LogLine {
     if verdict.inserted.isEmpty { json.raw("null") } else { json.headers(verdict.inserted) }
     json.raw(",\"responseCodeSent\":\(verdict.response.map { "\($0.status)" } ?? "null")")
     request(logging)
+    if let fingerprints = evaluator.request.fingerprints {
+      json.member("ja3Fingerprint")
+      json.string(fingerprints.ja3)
+      json.member("ja4Fingerprint")
+      json.string(fingerprints.ja4)
+    }
     if !evaluator.trail.labels.isEmpty {
       json.member("labels")
       json.list(evaluator.trail.labels) { out, label in

@@ -326,9 +326,10 @@ public final class WebACLEvaluator {
         guard let label = trail.labels.first(where: { Self.matches(label: $0, namespace, true) }) else { return false }
         hasher.combine(label)
       default:
-        // A request that lacks a part of the key is neither counted nor limited.
+        // A request that lacks a part of the key is neither counted nor limited; without a fingerprint the key says.
         let found = read(rule.nodes[position])
-        guard found.verdict == nil, let view = found.views.first else { return false }
+        if let verdict = found.verdict { return verdict }
+        guard let view = found.views.first else { return false }
         hasher.combine(view.count)
         hasher.combine(bytes: UnsafeRawBufferPointer(view))
       }

@@ -23,9 +23,8 @@ public final class WebRequest {
   public internal(set) var body = ByteView(start: nil, count: 0)
   /// There is more of the body than that.
   public internal(set) var isBodyCut = false
-  /// Fingerprints of the client's TLS hello; nil where there was none.
-  public var ja3: String?
-  public var ja4: String?
+  /// Of the client's TLS hello; nil where there was none, or nobody asked when it came.
+  public var fingerprints: ClientFingerprints?
   /// Two letters, from the table of countries.
   public internal(set) var country: String?
 
@@ -43,8 +42,7 @@ public final class WebRequest {
     fields.removeAll(keepingCapacity: true)
     body = ByteView(start: nil, count: 0)
     isBodyCut = false
-    ja3 = nil
-    ja4 = nil
+    fingerprints = nil
     country = nil
   }
 

@@ -213,9 +213,14 @@ struct WAFv2RulesTests {
       #expect(challenge == "NotImplemented")
       let fingerprint = try await code {
         $0.action = .make { $0.block = .init() }
-        $0.statement = size(.make { $0.ja3Fingerprint = .init() })
+        $0.statement.byteMatchStatement = .make {
+          $0.positionalConstraint = "CONTAINS"
+          $0.searchString = Blob(Array("t13d".utf8))
+          $0.fieldToMatch = .make { $0.ja4Fingerprint = .make { $0.fallbackBehavior = "MATCH" } }
+          $0.textTransformations = Self.plain
+        }
       }
-      #expect(fingerprint == "NotImplemented")
+      #expect(fingerprint == "WAFInvalidParameterException")
       let owner = try await code {
         $0.action = .make { $0.block = .init() }
         $0.statement.asnMatchStatement = .make { $0.asnList = [1] }
@@ -277,6 +282,39 @@ struct WAFv2RulesTests {
       #expect(told.patternSets.map(\.patterns) == [["wp-login"]])
       _ = try CompiledWebACL(told)
     }
+  }
+
+  @Test("fingerprints of clients are matched and counted by, with what is done without one")
+  func fingerprints() async throws {
+    var translator = RuleTranslator(bodies: nil)
+    let match = Self.rule("ja3", 1) {
+      $0.action = .make { $0.block = .init() }
+      $0.statement.byteMatchStatement = .make {
+        $0.positionalConstraint = "EXACTLY"
+        $0.searchString = Blob(Array("ada70206e40642a3e4461f35503241d5".utf8))
+        $0.fieldToMatch = .make { $0.ja3Fingerprint = .make { $0.fallbackBehavior = "MATCH" } }
+        $0.textTransformations = Self.plain
+      }
+    }
+    let rate = Self.rule("rate", 2) {
+      $0.action = .make { $0.block = .init() }
+      $0.statement.rateBasedStatement = Indirect(
+        .make {
+          $0.limit = 100
+          $0.aggregateKeyType = "CUSTOM_KEYS"
+          $0.customKeys = [
+            .make { $0.ja3Fingerprint = .make { $0.fallbackBehavior = "NO_MATCH" } },
+            .make { $0.ja4Fingerprint = .make { $0.fallbackBehavior = "MATCH" } },
+          ]
+        })
+    }
+    let rules = try translator.rules([match, rate])
+    let field = WebACL.Inspection(.ja3(fallback: true), [.none])
+    #expect(
+      rules.first?.kind
+        == .statement(.byteMatch(field, .exactly, Array("ada70206e40642a3e4461f35503241d5".utf8)), .block()))
+    let keys: [WebACL.Rate.Key] = [.ja3(fallback: false), .ja4(fallback: true)]
+    #expect(rules.last?.kind == .statement(.rate(WebACL.Rate(limit: 100, keys: keys)), .block()))
   }
 
   @Test("logs go to log groups and buckets of the right name, and nowhere else")

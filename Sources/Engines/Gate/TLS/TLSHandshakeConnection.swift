@@ -31,6 +31,8 @@ struct HandshakeQueue {
 
 /// A listener that takes TLS, of whatever load balancer.
 protocol TLSAcceptor: AnyObject {
+  /// Somebody wants to know clients by the fingerprints of their hello.
+  var wantsFingerprints: Bool { get }
   /// A client did not complete its handshake.
   func countTLSError()
   /// The connection that serves a client whose handshake is complete; its source's entry is given back with it.
@@ -55,6 +57,7 @@ final class TLSHandshakeConnection: Connection {
     super.init(loop: loop, descriptor: descriptor)
     self.tls = tls
     if (acceptor as? NetworkListenerRuntime)?.balancer.accessLog != nil { tls.watchAlerts() }
+    if acceptor.wantsFingerprints { tls.watchHello() }
     setDeadline(loop.now &+ loop.handshakeTime)
   }
 
@@ -112,6 +115,8 @@ final class TLSHandshakeConnection: Connection {
 }
 
 extension ListenerRuntime: TLSAcceptor {
+  var wantsFingerprints: Bool { loadBalancer.webACL?.evaluator?.acl.needsFingerprints ?? false }
+
   func countTLSError() { loadBalancer.nextNode().statistics.clientTLSErrors += 1 }
 
   /// The connection of the protocol that was agreed on (ALPN).
@@ -136,6 +141,8 @@ extension ListenerRuntime: TLSAcceptor {
 }
 
 extension NetworkListenerRuntime: TLSAcceptor {
+  var wantsFingerprints: Bool { false }
+
   func countTLSError() { balancer.statistics.clientTLSErrors += 1 }
 
   func makeClient(loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession) -> Connection {

@@ -2,6 +2,7 @@
 // of our own in its place. It reads and writes the buffers of its thread's engine only; sockets are the connection's affair.
 import COpenSSL
 import GateProtocol
+import WebACL
 
 /// One side of a TLS connection.
 final class TLSSession {
@@ -47,6 +48,8 @@ final class TLSSession {
   private(set) var sawHello = false
   private var watchedAlert: UInt8?
   var receivedAlert: UInt8? { records?.receivedAlert ?? watchedAlert }
+  /// Of the client's hello, where a web ACL wants them.
+  private(set) var fingerprints: ClientFingerprints?
   /// For connections to targets: where their sessions are kept.
   var sessions: TLSSessionStore?
 
@@ -131,6 +134,17 @@ final class TLSSession {
       if event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO { session.sawHello = true }
       let alert = UInt8(truncatingIfNeeded: value)
       if event & SSL_CB_READ_ALERT == SSL_CB_READ_ALERT, alert != 0 { session.watchedAlert = alert }
+    }
+  }
+
+  /// Takes the fingerprints of the hello that is to come, before OpenSSL answers it; only of the first: after a hello
+  /// retry request the client repeats itself.
+  func watchHello() {
+    SSL_set_msg_callback(ssl) { isWritten, _, type, bytes, count, ssl, _ in
+      guard isWritten == 0, type == SSL3_RT_HANDSHAKE, let ssl, let bytes else { return }
+      SSL_set_msg_callback(ssl, nil)
+      let hello = UnsafeRawBufferPointer(start: bytes, count: count)
+      TLSSession.of(ssl)?.fingerprints = hello.withMemoryRebound(to: UInt8.self) { ClientFingerprints(hello: $0) }
     }
   }
 

@@ -60,6 +60,7 @@ extension Exchange {
       source: SourceAddress(v4: source), method: piece(loop.requestHead.method.start, loop.requestHead.method.count),
       path: piece(target.path.start, target.path.count), query: piece(target.query.start, target.query.count),
       version: request.isOldVersion ? "HTTP/1.0" : protocolName)
+    view.fingerprints = tls?.fingerprints
     for index in 0..<loop.requestHead.fieldCount {
       let field = loop.requestHead.fields[index]
       view.add(

@@ -10,7 +10,7 @@ enum FieldTranslator {
     WebACL.ForwardedIP(header: config.headerName, fallback: config.fallbackBehavior == "MATCH")
   }
 
-  /// - Throws: `WAFInvalidParameterException`; 501 for fingerprints.
+  /// - Throws: `WAFInvalidParameterException`.
   static func inspection(
     _ field: WAFv2.FieldToMatch, _ changes: [WAFv2.TextTransformation]
   ) throws -> WebACL.Inspection {
@@ -46,8 +46,8 @@ enum FieldTranslator {
     if let body = field.body { return .body(oversize(body.oversizeHandling)) }
     if let order = field.headerOrder { return .headerOrder(oversize(order.oversizeHandling)) }
     if let fragment = field.uriFragment { return .uriFragment(fallback: fragment.fallbackBehavior == "MATCH") }
-    if field.ja3Fingerprint != nil { throw AWSError.notImplemented("the field JA3Fingerprint: the Gate makes none") }
-    if field.ja4Fingerprint != nil { throw AWSError.notImplemented("the field JA4Fingerprint: the Gate makes none") }
+    if let ja3 = field.ja3Fingerprint { return .ja3(fallback: ja3.fallbackBehavior == "MATCH") }
+    if let ja4 = field.ja4Fingerprint { return .ja4(fallback: ja4.fallbackBehavior == "MATCH") }
     if let headers = field.headers {
       let pattern = headers.matchPattern
       return .headers(
@@ -98,6 +98,7 @@ enum FieldTranslator {
     if key.ip != nil { return .ip }
     if key.forwardedIP != nil { return .forwardedIP }
     if key.asn != nil { throw AWSError.notImplemented("the rate key ASN (rule \(rule))") }
-    throw AWSError.notImplemented("the rate keys JA3Fingerprint and JA4Fingerprint (rule \(rule)): the Gate makes none")
+    if let ja3 = key.ja3Fingerprint { return .ja3(fallback: ja3.fallbackBehavior == "MATCH") }
+    return .ja4(fallback: key.ja4Fingerprint?.fallbackBehavior == "MATCH")
   }
 }

@@ -202,6 +202,12 @@ struct RuleTranslator {
       guard !match.searchString.bytes.isEmpty else {
         throw WAFError.invalid("The search string is empty", field: "SEARCH_STRING", parameter: rule)
       }
+      let field = match.fieldToMatch
+      guard position == .exactly || field.ja3Fingerprint == nil && field.ja4Fingerprint == nil else {
+        throw WAFError.invalid(
+          "Fingerprints are matched with EXACTLY", field: "POSITIONAL_CONSTRAINT", parameter: match.positionalConstraint
+        )
+      }
       return .byteMatch(
         try FieldTranslator.inspection(match.fieldToMatch, match.textTransformations), position,
         match.searchString.bytes)
