@@ -104,7 +104,7 @@ let services: [Target] = [
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
   service("Shield", calls: ["WAFv2"], ["GateProtocol"]),
   service(
-    "WAFv2", calls: ["CloudWatch", "CloudWatchLogs", "ELBv2", "S3"],
+    "WAFv2", calls: ["CloudWatch", "CloudWatchLogs", "ELBv2", "S3", "Shield"],
     ["Compression", "GateProtocol", "LinearRegex", "WebACL"]),
 ]
 

@@ -111,6 +111,12 @@ import Testing
     try await castle.script("webacl.py", ["kept"])
   }
 
+  @Test("clients are known by their TLS, their network, and the lists they are on", .timeLimit(.minutes(2)))
+  func clients() async throws {
+    let castle = try castle()
+    try await castle.script("clients.py", [castle.state])
+  }
+
   @Test("kill -9 of the control plane loses no write that was acknowledged", .timeLimit(.minutes(2)))
   func acknowledged() async throws {
     let castle = try castle()

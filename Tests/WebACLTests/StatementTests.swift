@@ -192,10 +192,76 @@ struct StatementTests {
     let taken = ["192.0.2.0/24,DE", "\"192.0.2.128/25\", \"fr\"", "network,country_code"].map { table.insert(line: $0) }
     #expect(taken == [true, true, false])
     let acl = WebACL(id: "a", rules: [.init(name: "r", priority: 0, .geo(["FR"], nil), .block())])
-    let evaluator = WebACLEvaluator(try CompiledWebACL(acl), countries: table)
+    var book = AddressKnowledge()
+    book.countries = table
+    let evaluator = WebACLEvaluator(try CompiledWebACL(acl), addresses: book)
     #expect(try Trial(source: "192.0.2.200").judge(evaluator).isBlocked)
     #expect(try !Trial(source: "192.0.2.1").judge(evaluator).isBlocked)
     #expect(try !Trial(source: "192.0.2.200").matches(.geo(["FR"], nil)))
+  }
+
+  @Test("autonomous systems come from their table, are 0 without one, and are counted by")
+  func systems() throws {
+    var book = AddressKnowledge()
+    let lines = [
+      "192.0.2.0/24,64496", "192.0.2.128/25,AS64497", "\"2001:db8::/32\",\"4200000000\"", "198.51.100.0/24,none",
+      "203.0.113.0/24,-1", "203.0.113.0/24,4294967296",
+    ]
+    let taken = lines.map { book.systems.insert(line: $0) }
+    #expect(taken == [true, true, true, false, false, false])
+    func judge(_ trial: Trial, _ statement: WebACL.Statement, _ book: AddressKnowledge) throws -> Bool {
+      let acl = WebACL(id: "a", rules: [.init(name: "r", priority: 0, statement, .block())])
+      return try trial.judge(WebACLEvaluator(try CompiledWebACL(acl), addresses: book)).isBlocked
+    }
+    let cases: [(String, UInt32)] = [
+      ("192.0.2.1", 64496), ("192.0.2.200", 64497), ("2001:db8::1", 4_200_000_000), ("198.51.100.1", 0),
+      ("127.0.0.1", 0),
+    ]
+    for (source, number) in cases {
+      #expect(try judge(Trial(source: source), .system([1, number], nil), book), "\(source)")
+      #expect(try !judge(Trial(source: source), .system([1], nil), book), "\(source)")
+    }
+    #expect(try judge(Trial(source: "192.0.2.1"), .system([0], nil), AddressKnowledge()))
+    let forwarded = WebACL.ForwardedIP(header: "X-Forwarded-For", fallback: true)
+    let statement = WebACL.Statement.system([64496], forwarded)
+    #expect(try judge(Trial(headers: [("x-forwarded-for", "192.0.2.9, 10.0.0.1")]), statement, book))
+    #expect(try !judge(Trial(headers: [("x-forwarded-for", "10.0.0.1, 192.0.2.9")]), statement, book))
+    #expect(try judge(Trial(headers: [("x-forwarded-for", "unknown")]), statement, book))
+    #expect(try !judge(Trial(source: "192.0.2.1"), statement, book))
+    func counts(_ forwarded: WebACL.ForwardedIP?, _ trials: [Trial]) throws -> [UInt32] {
+      let rate = WebACL.Rate(limit: 10, keys: [.system], forwardedIP: forwarded)
+      let acl = WebACL(id: "a", rules: [.init(name: "r", priority: 0, .rate(rate), .block())])
+      let evaluator = WebACLEvaluator(try CompiledWebACL(acl), addresses: book)
+      for trial in trials { _ = try trial.judge(evaluator) }
+      return (evaluator.drainRates().first?.counts.map(\.count) ?? []).sorted()
+    }
+    let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.200", "8.8.8.8", "9.9.9.9"]
+    #expect(try counts(nil, sources.map { Trial(source: $0) }) == [1, 2, 2])
+    let behind = sources.map { Trial(headers: [("x-forwarded-for", $0)]) } + [Trial(source: "192.0.2.1")]
+    #expect(try counts(forwarded, behind) == [1, 2, 2])
+    let broken = WebACL.Statement.rate(WebACL.Rate(limit: 10, keys: [.system], forwardedIP: forwarded))
+    #expect(try judge(Trial(headers: [("x-forwarded-for", "?")]), broken, book))
+  }
+
+  @Test("lists hold networks, each as many as it likes")
+  func lists() throws {
+    var book = AddressKnowledge()
+    let lines = [
+      "192.0.2.0/24,AWSManagedIPReputationList", "192.0.2.7/32, AnonymousIPList\r", "192.0.2.7,HostingProviderIPList,x",
+      "192.0.2.8,NobodysList", "network,list",
+    ]
+    let taken = lines.map { book.lists.insert(line: $0) }
+    #expect(taken == [true, true, true, false, false])
+    func isOn(_ source: String, _ list: String) throws -> Bool {
+      let acl = WebACL(id: "a", rules: [.init(name: "r", priority: 0, .addressList(list), .block())])
+      return try Trial(source: source).judge(WebACLEvaluator(try CompiledWebACL(acl), addresses: book)).isBlocked
+    }
+    for list in ["AWSManagedIPReputationList", "AnonymousIPList", "HostingProviderIPList"] {
+      #expect(try isOn("192.0.2.7", list), "\(list)")
+    }
+    #expect(try isOn("192.0.2.8", "AWSManagedIPReputationList"))
+    #expect(try !isOn("192.0.2.8", "AnonymousIPList"))
+    #expect(try !isOn("192.0.2.7", AddressLists.attackers))
   }
 
   @Test("and, or, not; labels of rules before; groups with overrides, counted or not")

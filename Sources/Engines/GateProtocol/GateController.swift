@@ -16,7 +16,7 @@ public actor GateController {
     /// See `GateSnapshot.cookieKey`; one part has it.
     public var cookieKey: [UInt8]?
     public var webACLs: [WebACL] = []
-    public var countryFile: String?
+    public var addressSources: AddressSources?
 
     public init(
       loadBalancers: [GateSnapshot.LoadBalancer] = [], targetGroups: [GateSnapshot.TargetGroup] = [],
@@ -164,7 +164,7 @@ public actor GateController {
       }
       if !part.trustStores.isEmpty { snapshot.trustStores = (snapshot.trustStores ?? []) + part.trustStores }
       if !part.webACLs.isEmpty { snapshot.webACLs = (snapshot.webACLs ?? []) + part.webACLs }
-      snapshot.countryFile = snapshot.countryFile ?? part.countryFile
+      snapshot.addressSources = snapshot.addressSources ?? part.addressSources
     }
     return snapshot
   }

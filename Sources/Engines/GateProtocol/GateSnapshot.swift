@@ -19,8 +19,8 @@ public struct GateSnapshot: Codable, Sendable, Equatable {
   public var cookieKey: [UInt8]?
   /// Web ACLs, each with the ids of its load balancers; nil for none.
   public var webACLs: [WebACL]?
-  /// A file of networks and their countries, `192.0.2.0/24,DE` in a line; nil when nobody gave one.
-  public var countryFile: String?
+  /// What web ACLs know of addresses; nil for nothing.
+  public var addressSources: AddressSources?
 
   public init(
     version: UInt64, loadBalancers: [LoadBalancer] = [], targetGroups: [TargetGroup] = [],

@@ -40,6 +40,8 @@ public final class CompiledWebACL: Sendable {
     case crossSiteScripting(node: Int)
     case geo(Set<String>, WebACL.ForwardedIP?)
     case ipSet(Int, WebACL.ForwardedIP?)
+    case system(Set<UInt32>, WebACL.ForwardedIP?)
+    case addressList(String)
     case label(String, isNamespace: Bool)
     case rate(Int)
     case and([CompiledStatement])
@@ -152,7 +154,7 @@ private struct Compiler {
   private(set) var looksAtFingerprints = false
   private var nodeNumbers: [WebACL.Inspection: Int] = [:]
   private var treeNumbers: [String: Int] = [:]
-  private var setNumbers: [String: Int] = [:]
+  private var regexNumbers: [[String]: Int] = [:]
   private var ruleName = ""
   private var groupRuleName: String?
 
@@ -232,6 +234,8 @@ private struct Compiler {
     case .crossSiteScripting(let inspection): return .crossSiteScripting(node: node(inspection))
     case .geo(let codes, let forwarded): return .geo(Set(codes), forwarded)
     case .ipSet(let id, let forwarded): return .ipSet(try tree(id), forwarded)
+    case .system(let numbers, let forwarded): return .system(Set(numbers), forwarded)
+    case .addressList(let name): return .addressList(name)
     case .label(let key, let isNamespace): return .label(key, isNamespace: isNamespace)
     case .rate(let rate): return try compile(rate)
     case .and(let inner): return .and(try compile(inner))
@@ -251,17 +255,16 @@ private struct Compiler {
       throw WebACLError("rule \(ruleName): there is no regex pattern set \(id)")
     }
     if set.patterns.isEmpty { return .never }
-    let number: Int
-    if let known = setNumbers[id] { number = known } else { number = try regex(set.patterns) }
-    setNumbers[id] = number
-    return .regex(node: node(inspection), matcher: number)
+    return .regex(node: node(inspection), matcher: try regex(set.patterns))
   }
 
   private mutating func regex(_ patterns: [String]) throws(WebACLError) -> Int {
+    if let known = regexNumbers[patterns] { return known }
     switch Result(catching: { () throws(LinearRegexError) in try LinearRegex(anyOf: patterns) }) {
     case .success(let regex): regexes.append(regex)
     case .failure(let error): throw WebACLError("rule \(ruleName): a pattern is not valid: \(error)")
     }
+    regexNumbers[patterns] = regexes.count - 1
     return regexes.count - 1
   }
 
@@ -293,7 +296,7 @@ private struct Compiler {
       case .method: node(WebACL.Inspection(.method))
       case .ja3(let fallback): node(WebACL.Inspection(.ja3(fallback: fallback)))
       case .ja4(let fallback): node(WebACL.Inspection(.ja4(fallback: fallback)))
-      case .ip, .forwardedIP, .labelNamespace: -1
+      case .ip, .forwardedIP, .system, .labelNamespace: -1
       }
     }
     // Another limit, window or key begins to count anew. A rule has one such statement, for it cannot be nested.

@@ -126,6 +126,8 @@ struct LogLine {
     json.string(request.source.text)
     json.member("country")
     json.string(request.country ?? "-")
+    if let system = request.system { json.raw(",\"clientAsn\":\(system)") }
+    if let system = request.forwardedSystem { json.raw(",\"forwardedAsn\":\(system)") }
     json.member("headers")
     json.headers(Recorder.headers(request, redacting: logging.redactedHeaders))
     json.member("uri")

@@ -244,29 +244,3 @@ public struct AddressTree<Value: Sendable>: Sendable {
     return best
   }
 }
-
-/// Countries of networks. Empty unless a table is given: nothing here knows where an address is.
-public struct CountryTable: Sendable {
-  private var tree = AddressTree<UInt16>()
-
-  public init() {}
-
-  public var isEmpty: Bool { tree.isEmpty }
-
-  /// Adds a line of a table: a network, a comma, a two-letter country code; false when it is none.
-  public mutating func insert(line: String) -> Bool {
-    let parts = line.split(separator: ",")
-    guard parts.count >= 2 else { return false }
-    let code = Array(parts[1].utf8.filter { $0 != 0x20 && $0 != 0x22 && $0 != 0x0D })
-    guard code.count == 2 else { return false }
-    let network = String(parts[0].filter { $0 != " " && $0 != "\"" })
-    return tree.insert(network, UInt16(code[0] & 0xDF) << 8 | UInt16(code[1] & 0xDF))
-  }
-
-  /// The two-letter code of an address's country.
-  public func country(_ address: SourceAddress) -> String? {
-    tree.find(address).map { code in
-      String(decoding: [UInt8(code >> 8), UInt8(truncatingIfNeeded: code)], as: UTF8.self)
-    }
-  }
-}

@@ -11,6 +11,10 @@ extension WebACL {
     /// ISO 3166 country codes.
     case geo([String], ForwardedIP?)
     case ipSet(id: String, ForwardedIP?)
+    /// Numbers of autonomous systems; 0 for addresses of which none is known.
+    case system([UInt32], ForwardedIP?)
+    /// A list of addresses (`AddressLists`).
+    case addressList(String)
     /// Scope LABEL: the end of a label, in whole parts. Scope NAMESPACE: parts in front of a label's name.
     case label(key: String, isNamespace: Bool)
     case rate(Rate)
@@ -123,6 +127,8 @@ extension WebACL {
     public enum Key: Codable, Sendable, Hashable {
       case ip
       case forwardedIP
+      /// The number of the autonomous system of the address, or of the forwarded one where the rule has one.
+      case system
       case header(String, [Transformation])
       case cookie(String, [Transformation])
       case queryArgument(String, [Transformation])

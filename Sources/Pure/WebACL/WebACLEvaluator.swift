@@ -31,7 +31,8 @@ public final class WebACLEvaluator {
   private let script = CrossSiteScriptingDetector()
   private var tables: [RateTable]
   private var limited: [Set<UInt64>]
-  private let countries: CountryTable
+  /// What is known of addresses; may be changed between requests.
+  public var addresses: AddressKnowledge
 
   /// What happened on the way to a verdict.
   struct Trail {
@@ -63,10 +64,12 @@ public final class WebACLEvaluator {
 
   /// - Parameters:
   ///   - old: the evaluator whose counters, limits and samples are taken over, when its ACL was changed.
-  ///   - countries: what country an address is in.
-  public init(_ acl: CompiledWebACL, replacing old: WebACLEvaluator? = nil, countries: CountryTable = CountryTable()) {
+  ///   - addresses: what is known of addresses.
+  public init(
+    _ acl: CompiledWebACL, replacing old: WebACLEvaluator? = nil, addresses: AddressKnowledge = AddressKnowledge()
+  ) {
     self.acl = acl
-    self.countries = countries
+    self.addresses = addresses
     request = old?.request ?? WebRequest()
     recorder = old?.recorder ?? Recorder()
     values = ContiguousArray(repeating: FieldValues(), count: acl.nodes.count)
@@ -116,7 +119,7 @@ public final class WebACLEvaluator {
     stamp += 1
     arena.reset()
     trail.clear()
-    if !countries.isEmpty { request.country = countries.country(request.source) }
+    if !addresses.countries.isEmpty { request.country = addresses.countries.country(request.source) }
     var verdict = WebACLVerdict()
     for (index, step) in acl.steps.enumerated() {
       let action: WebACL.Action?
@@ -227,7 +230,9 @@ public final class WebACLEvaluator {
     case .geo(let codes, let forwarded): return matchesCountry(codes, forwarded)
     case .ipSet(let index, let forwarded):
       guard let forwarded else { return acl.ipSets[index].find(request.source) != nil }
-      return addresses(forwarded) { acl.ipSets[index].find($0) != nil }
+      return anyForwarded(forwarded) { acl.ipSets[index].find($0) != nil }
+    case .system(let numbers, let forwarded): return matchesSystem(numbers, forwarded)
+    case .addressList(let name): return addresses.lists.contains(request.source, name)
     case .label(let key, let isNamespace): return trail.labels.contains { Self.matches(label: $0, key, isNamespace) }
     case .rate(let index): return isOverRate(index)
     case .and(let inner): return inner.allSatisfy(matches)
@@ -279,7 +284,24 @@ public final class WebACLEvaluator {
 
   private func matchesCountry(_ codes: Set<String>, _ forwarded: WebACL.ForwardedIP?) -> Bool {
     guard let forwarded else { return request.country.map(codes.contains) ?? false }
-    return addresses(forwarded) { countries.country($0).map(codes.contains) ?? false }
+    return anyForwarded(forwarded) { addresses.countries.country($0).map(codes.contains) ?? false }
+  }
+
+  private func matchesSystem(_ numbers: Set<UInt32>, _ forwarded: WebACL.ForwardedIP?) -> Bool {
+    guard let forwarded else { return numbers.contains(ownSystem()) }
+    return anyForwarded(forwarded) { numbers.contains(forwardedSystem($0)) }
+  }
+
+  private func ownSystem() -> UInt32 {
+    let found = request.system ?? addresses.systems.system(request.source)
+    request.system = found
+    return found
+  }
+
+  private func forwardedSystem(_ address: SourceAddress) -> UInt32 {
+    let found = addresses.systems.system(address)
+    request.forwardedSystem = found
+    return found
   }
 
   // MARK: - Addresses in headers
@@ -288,7 +310,7 @@ public final class WebACLEvaluator {
   private static let forwardedMax = 10
 
   /// Tests the addresses of a header; false without the header, the fallback when there is no address in it.
-  private func addresses(_ forwarded: WebACL.ForwardedIP, _ test: (SourceAddress) -> Bool) -> Bool {
+  private func anyForwarded(_ forwarded: WebACL.ForwardedIP, _ test: (SourceAddress) -> Bool) -> Bool {
     guard let line = request.header(Array(forwarded.header.lowercased().utf8)) else { return false }
     let parts = line.split(separator: 0x2C)
     let chosen: ArraySlice<Slice<ByteView>> =
@@ -304,6 +326,20 @@ public final class WebACLEvaluator {
 
   // MARK: - Rates
 
+  /// The address of a rate's header; or what the rate's statement is without one.
+  private enum ForwardedAddress {
+    case address(SourceAddress)
+    case none(matches: Bool)
+  }
+
+  private func forwardedAddress(_ rate: WebACL.Rate) -> ForwardedAddress {
+    guard let forwarded = rate.forwardedIP, let line = request.header(Array(forwarded.header.lowercased().utf8)) else {
+      return .none(matches: false)
+    }
+    let first = line.split(separator: 0x2C).first.map { UnsafeBufferPointer(rebasing: $0) }
+    return first.flatMap { SourceAddress($0) }.map { .address($0) } ?? .none(matches: forwarded.fallback)
+  }
+
   private func isOverRate(_ index: Int) -> Bool {
     let rule = acl.rates[index]
     if let scopeDown = rule.scopeDown, !matches(scopeDown) { return false }
@@ -315,13 +351,21 @@ public final class WebACLEvaluator {
         hasher.combine(request.source)
         address = request.source
       case .forwardedIP:
-        guard let forwarded = rule.rate.forwardedIP,
-          let line = request.header(Array(forwarded.header.lowercased().utf8))
-        else { return false }
-        let first = line.split(separator: 0x2C).first.map { UnsafeBufferPointer(rebasing: $0) }
-        guard let found = first.flatMap({ SourceAddress($0) }) else { return forwarded.fallback }
-        hasher.combine(found)
-        address = found
+        switch forwardedAddress(rule.rate) {
+        case .address(let found):
+          hasher.combine(found)
+          address = found
+        case .none(let matches): return matches
+        }
+      case .system:
+        if rule.rate.forwardedIP == nil {
+          hasher.combine(ownSystem())
+          continue
+        }
+        switch forwardedAddress(rule.rate) {
+        case .address(let found): hasher.combine(forwardedSystem(found))
+        case .none(let matches): return matches
+        }
       case .labelNamespace(let namespace):
         guard let label = trail.labels.first(where: { Self.matches(label: $0, namespace, true) }) else { return false }
         hasher.combine(label)
@@ -344,6 +388,11 @@ public final class WebACLEvaluator {
   private func rateValue(_ rule: CompiledWebACL.RateRule, _ address: SourceAddress?) -> String {
     if rule.rate.keys.isEmpty { return "" }
     if let address, rule.rate.keys.count == 1 { return address.text }
-    return rule.nodes.filter { $0 >= 0 }.map { read($0).views.first?.text ?? "" }.joined(separator: "|")
+    let values = rule.rate.keys.indices.compactMap { position -> String? in
+      if rule.nodes[position] >= 0 { return read(rule.nodes[position]).views.first?.text ?? "" }
+      guard rule.rate.keys[position] == .system else { return nil }
+      return "\((rule.rate.forwardedIP == nil ? request.system : request.forwardedSystem) ?? 0)"
+    }
+    return values.joined(separator: "|")
   }
 }

@@ -27,6 +27,9 @@ public final class WebRequest {
   public var fingerprints: ClientFingerprints?
   /// Two letters, from the table of countries.
   public internal(set) var country: String?
+  /// Numbers of autonomous systems that rules asked for: the client's, and that of a forwarded address.
+  public internal(set) var system: UInt32?
+  public internal(set) var forwardedSystem: UInt32?
 
   public init() {}
 
@@ -44,6 +47,8 @@ public final class WebRequest {
     isBodyCut = false
     fingerprints = nil
     country = nil
+    system = nil
+    forwardedSystem = nil
   }
 
   public func add(name: ByteView, value: ByteView) { fields.append(Field(name: name, value: value)) }

@@ -11,6 +11,12 @@ enum WAFLimits {
   static let patternsPerSetMax = 10
   static let tagsMax = 50
   static let pageSizeMax = 100
+  /// Numbers of autonomous systems in a statement.
+  static let systemsMax = 100
+  /// How long who took part in a flood stays on the list (ours).
+  static let attackerMemorySeconds = 24 * 3600
+  /// The most of them (ours).
+  static let attackersMax = 10_000
   /// Requests within the window of a rate-based rule.
   static let rateMin = 10
   static let rateMax = 2_000_000_000

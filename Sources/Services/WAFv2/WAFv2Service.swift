@@ -13,6 +13,8 @@ public final class WAFv2Service: AWSService {
   let gate: GateController
   /// What the Gate told of the requests that it judged.
   let feed = Feed()
+  /// What the Gate was told of addresses.
+  let addresses = AddressWatch()
 
   /// The service that looks at load balancers for web ACLs.
   static let servicePrincipal = "wafv2.amazonaws.com"

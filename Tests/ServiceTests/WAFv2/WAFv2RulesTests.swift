@@ -221,11 +221,6 @@ struct WAFv2RulesTests {
         }
       }
       #expect(fingerprint == "WAFInvalidParameterException")
-      let owner = try await code {
-        $0.action = .make { $0.block = .init() }
-        $0.statement.asnMatchStatement = .make { $0.asnList = [1] }
-      }
-      #expect(owner == "NotImplemented")
       let bots = try await code {
         $0.overrideAction = .make { $0.none = .init() }
         $0.statement.managedRuleGroupStatement = Indirect(

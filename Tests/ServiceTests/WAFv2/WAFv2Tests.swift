@@ -12,7 +12,7 @@ import WAFv2Model
 @testable import WAFv2Service
 
 /// A load balancer that is there, for associations.
-private struct OneLoadBalancer: AWSService {
+struct OneLoadBalancer: AWSService {
   static let arn = "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/app/shop/50dc6c495c0c9188"
 
   var apis: [ServiceAPI] {

@@ -11,7 +11,7 @@ struct LoopWebACL: Sendable {
   var failOpen: Set<String>
   /// nil: it cannot be evaluated.
   var compiled: CompiledWebACL?
-  var countries: CountryTable
+  var addresses: AddressKnowledge
 }
 
 /// What a loop tells since the last time.
@@ -47,8 +47,11 @@ final class LoopWebACLs {
     for acl in acls {
       let old = evaluators[acl.id]
       let evaluator = acl.compiled.map { compiled in
-        if let old, old.acl === compiled { return old }
-        return WebACLEvaluator(compiled, replacing: old, countries: acl.countries)
+        guard let old, old.acl === compiled else {
+          return WebACLEvaluator(compiled, replacing: old, addresses: acl.addresses)
+        }
+        old.addresses = acl.addresses
+        return old
       }
       if let evaluator { kept[acl.id] = evaluator }
       for balancer in acl.loadBalancers {

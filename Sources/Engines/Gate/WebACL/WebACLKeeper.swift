@@ -1,6 +1,5 @@
 // The web ACLs on the control thread: compiled once for all loops, and the counts of rate-based rules added up.
 import GateProtocol
-import Glibc
 import WebACL
 
 /// Belongs to the control thread.
@@ -11,8 +10,7 @@ final class WebACLKeeper {
 
   private var compiled: [String: CompiledWebACL] = [:]
   private var sent: [WebACL] = []
-  private var countryFile: String?
-  private var countries = CountryTable()
+  private var addresses = AddressReader()
   private var boards: [String: RateBoard] = [:]
   /// When the loops are to be asked; `.max` while there is nothing to hear.
   private(set) var nextLook: UInt64 = .max
@@ -21,14 +19,9 @@ final class WebACLKeeper {
   /// What the loops are to judge by; nil when that is what they have.
   func configure(_ snapshot: GateSnapshot) -> [LoopWebACL]? {
     let wanted = snapshot.webACLs ?? []
-    if wanted == sent, snapshot.countryFile == countryFile { return nil }
+    let hasNewAddresses = addresses.update(snapshot.addressSources ?? AddressSources())
+    if wanted == sent, !hasNewAddresses { return nil }
     sent = wanted
-    if snapshot.countryFile != countryFile {
-      countryFile = snapshot.countryFile
-      countries = countryFile.map(Self.readCountries) ?? CountryTable()
-      // Evaluators hold the table: they are made anew.
-      compiled = [:]
-    }
     var kept: [String: CompiledWebACL] = [:]
     for acl in wanted { kept[acl.id] = compile(acl) }
     compiled = kept
@@ -38,7 +31,7 @@ final class WebACLKeeper {
     return wanted.map { acl in
       LoopWebACL(
         id: acl.id, loadBalancers: acl.loadBalancers, failOpen: Set(acl.failOpen ?? []), compiled: kept[acl.id],
-        countries: countries)
+        addresses: addresses.knowledge)
     }
   }
 
@@ -50,24 +43,6 @@ final class WebACLKeeper {
       GateLog.error("a web ACL cannot be evaluated", [("webACL", acl.id), ("reason", "\(error)")])
       return nil
     }
-  }
-
-  /// Networks and countries; lines that are none are passed over.
-  private static func readCountries(_ path: String) -> CountryTable {
-    var table = CountryTable()
-    guard let file = fopen(path, "re") else {
-      GateLog.error(
-        "the table of countries cannot be read", [("file", path), ("reason", String(cString: strerror(errno)))])
-      return table
-    }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) > 0 {
-      if let line { _ = table.insert(line: String(cString: line).split(separator: "\n").first.map(String.init) ?? "") }
-    }
-    return table
   }
 
   // MARK: - Rates

@@ -99,7 +99,7 @@ extension WAFv2Service {
           $0.vendorName = "AWS"
           $0.name = group.name
           $0.description = group.description
-          $0.versioningSupported = true
+          $0.versioningSupported = group.version != nil
         }
       }
       $0.nextMarker = next
@@ -110,12 +110,12 @@ extension WAFv2Service {
     _ input: WAFv2.ListAvailableManagedRuleGroupVersionsRequest, _ call: CallContext
   ) async throws -> WAFv2.ListAvailableManagedRuleGroupVersionsResponse {
     try Self.requireRegional(input.scope)
-    guard ManagedRules.group(vendor: input.vendorName, name: input.name) != nil else {
+    guard let group = ManagedRules.group(vendor: input.vendorName, name: input.name) else {
       throw ManagedRules.missing(vendor: input.vendorName, name: input.name)
     }
     return .make {
-      $0.versions = [.make { $0.name = ManagedRules.version }]
-      $0.currentDefaultVersion = ManagedRules.version
+      $0.versions = group.version.map { version in [.make { $0.name = version }] } ?? []
+      $0.currentDefaultVersion = group.version
     }
   }
 
@@ -126,20 +126,26 @@ extension WAFv2Service {
     guard let group = ManagedRules.group(vendor: input.vendorName, name: input.name) else {
       throw ManagedRules.missing(vendor: input.vendorName, name: input.name)
     }
-    guard input.versionName == nil || input.versionName == ManagedRules.version else { throw WAFError.notFound }
+    guard input.versionName == nil || input.versionName == group.version else { throw WAFError.notFound }
     return .make {
-      $0.versionName = ManagedRules.version
+      $0.versionName = group.version
       $0.capacity = group.capacity
       $0.labelNamespace = group.labelNamespace
       $0.rules = group.rules.map { rule in
         .make {
           $0.name = rule.name
-          $0.action = .make { $0.block = .init() }
+          $0.action = .make { if rule.onlyCounts { $0.count = .init() } else { $0.block = .init() } }
         }
       }
       $0.availableLabels = group.rules.flatMap(\.labels).map { label in
         .make { $0.name = group.labelNamespace + label }
       }
     }
+  }
+}
+
+extension WebACL.Rule {
+  fileprivate var onlyCounts: Bool {
+    if case .statement(_, .count) = kind { true } else { false }
   }
 }

@@ -9,7 +9,8 @@ import WebACL
 
 extension WAFv2Service {
   /// The capacities of the rule groups among the references.
-  /// - Throws: `WAFNonexistentItemException` when one of them is not there.
+  /// - Throws: `WAFNonexistentItemException` when one of them is not there; `WAFInvalidParameterException` when a rule
+  ///   of a group is overridden that is not in it. Of managed groups AWS takes any name and ignores those.
   static func require(_ references: References, _ snapshot: Snapshot, _ scope: Scope) throws -> [String: Int] {
     for arn in references.ipSets where try snapshot.find(IPSetRecord.self, scope, index: "arn", arn).isEmpty {
       throw WAFError.notFound
@@ -23,6 +24,10 @@ extension WAFv2Service {
         throw WAFError.notFound
       }
       capacities[arn] = group.capacity
+      let names = Set((answer(group).rules ?? []).map(\.name))
+      if let stray = references.overrides[arn]?.subtracting(names).min() {
+        throw WAFError.invalid("The rule group has no rule of this name", field: "EXCLUDED_RULE", parameter: stray)
+      }
     }
     return capacities
   }

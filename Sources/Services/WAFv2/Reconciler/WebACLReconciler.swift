@@ -4,7 +4,6 @@ import AWSCore
 import AWSWire
 import ELBv2Model
 import GateProtocol
-import Glibc
 import Logging
 import ServiceKit
 import Store
@@ -16,6 +15,8 @@ extension WAFv2Service {
   static let partName = "wafv2"
   /// ELBv2's records of load balancers: their attributes tell who fails open.
   private static let loadBalancers = "elbv2.load-balancer"
+  /// Shield's records of attacks.
+  private static let attacks = "shield.attack"
 
   /// Applies at the start and whenever the store or the Gate has news, until the task is cancelled.
   public func run() async throws {
@@ -24,10 +25,12 @@ extension WAFv2Service {
       AssociationRecord.collection, LoggingRecord.collection, Self.loadBalancers,
     ]
     let changes = store.changes(in: own)
+    let attacks = store.changes(in: [Self.attacks])
     let events = await gate.events()
     await apply()
     await withTaskGroup(of: Void.self) { group in
       group.addTask { for await _ in changes { await self.apply() } }
+      group.addTask { for await _ in attacks where self.addresses.usesAttackers { await self.apply() } }
       group.addTask { for await event in events { await self.take(event) } }
       await group.next()
       group.cancelAll()
@@ -48,9 +51,14 @@ extension WAFv2Service {
   func part() async throws -> GateController.Part {
     var desired = try await store.read { try DesiredWebACLs($0) }
     desired.failOpen = await failOpen(desired.associations.map(\.resource))
-    let file = environment.directory + "/wafv2/countries.csv"
-    if access(file, R_OK) == 0 { desired.countryFile = file }
-    return desired.gatePart()
+    desired.addressSources = addressFiles()
+    var part = desired.gatePart()
+    let usesAttackers = part.webACLs.contains { $0.ruleGroups.contains { $0.id == ManagedRules.reputation.content.id } }
+    addresses.note(desired.addressSources, usesAttackers: usesAttackers, at: environment.clock.now)
+    if usesAttackers {
+      part.addressSources?.attackers = await attackers(Set(desired.acls.compactMap { ARN($0.arn)?.account }))
+    }
+    return part
   }
 
   private func failOpen(_ resources: [String]) async -> Set<String> {
@@ -72,6 +80,7 @@ extension WAFv2Service {
       feed.add(records.samples)
       deliver(records)
     case .statistics(let statistics):
+      if addresses.areOld(addressFiles(), at: environment.clock.now) { await apply() }
       await publish(statistics)
       await flushLines()
     case .applied: await apply()

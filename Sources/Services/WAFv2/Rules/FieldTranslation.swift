@@ -79,7 +79,7 @@ enum FieldTranslator {
     return .all
   }
 
-  /// - Throws: 501 for keys that the Gate does not have.
+  /// - Throws: `WAFInvalidParameterException`.
   static func rateKey(_ key: WAFv2.RateBasedStatementCustomKey, _ rule: String) throws -> WebACL.Rate.Key {
     guard key.wireMembers.members.filter({ $0 != nil }).count == 1 else {
       throw RuleTranslator.manyOrNone("CUSTOM_KEYS", rule)
@@ -97,7 +97,7 @@ enum FieldTranslator {
     if let label = key.labelNamespace { return .labelNamespace(label.namespace) }
     if key.ip != nil { return .ip }
     if key.forwardedIP != nil { return .forwardedIP }
-    if key.asn != nil { throw AWSError.notImplemented("the rate key ASN (rule \(rule))") }
+    if key.asn != nil { return .system }
     if let ja3 = key.ja3Fingerprint { return .ja3(fallback: ja3.fallbackBehavior == "MATCH") }
     return .ja4(fallback: key.ja4Fingerprint?.fallbackBehavior == "MATCH")
   }

@@ -17,7 +17,7 @@ struct DesiredWebACLs: Sendable {
   var logging: [LoggingRecord] = []
   /// Load balancers that let requests pass when their web ACL cannot be evaluated.
   var failOpen: Set<String> = []
-  var countryFile: String?
+  var addressSources = AddressSources()
 
   init() {}
 
@@ -42,7 +42,7 @@ struct DesiredWebACLs: Sendable {
         part.webACLs.append(broken(record, resources, "\(error)"))
       }
     }
-    if !part.webACLs.isEmpty { part.countryFile = countryFile }
+    if !part.webACLs.isEmpty { part.addressSources = addressSources }
     return part
   }
 

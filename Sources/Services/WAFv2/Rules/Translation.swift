@@ -12,6 +12,8 @@ struct References: Sendable {
   var patternSets: Set<String> = []
   var ruleGroups: Set<String> = []
   var managedGroups: Set<String> = []
+  /// Names of rules that are overridden in rule groups of one's own, by the groups' ARNs.
+  var overrides: [String: Set<String>] = [:]
 }
 
 /// Translates the rules of a web ACL or a rule group.
@@ -143,10 +145,10 @@ struct RuleTranslator {
     let excluded: [WAFv2.ExcludedRule]
     if let managed = statement.managedRuleGroupStatement?.value {
       let id = "\(managed.vendorName):\(managed.name)"
-      guard ManagedRules.group(vendor: managed.vendorName, name: managed.name) != nil else {
+      guard let group = ManagedRules.group(vendor: managed.vendorName, name: managed.name) else {
         throw ManagedRules.missing(vendor: managed.vendorName, name: managed.name)
       }
-      if let version = managed.version, version != ManagedRules.version {
+      if let version = managed.version, version != group.version {
         throw WAFError.invalid(
           "The version is not there", field: "MANAGED_RULE_SET_STATEMENT", parameter: version)
       }
@@ -163,6 +165,7 @@ struct RuleTranslator {
       reference.group = own.arn
       overrides = own.ruleActionOverrides ?? []
       excluded = own.excludedRules ?? []
+      references.overrides[own.arn, default: []].formUnion(overrides.map(\.name) + excluded.map(\.name))
     }
     for rule in excluded { reference.overrides[rule.name] = .count() }
     for override in overrides { reference.overrides[override.name] = try action(override.actionToUse, override.name) }
@@ -255,9 +258,14 @@ struct RuleTranslator {
     if let label = statement.labelMatchStatement {
       return .label(key: label.key, isNamespace: label.scope == "NAMESPACE")
     }
-    if statement.asnMatchStatement != nil {
-      throw AWSError.notImplemented(
-        "the statement AsnMatchStatement (rule \(rule)): no table of networks' owners is there")
+    if let match = statement.asnMatchStatement {
+      let numbers = match.asnList.compactMap { UInt32(exactly: $0) }
+      guard (1...WAFLimits.systemsMax).contains(numbers.count), numbers.count == match.asnList.count else {
+        throw WAFError.invalid(
+          "One to \(WAFLimits.systemsMax) numbers of autonomous systems are needed", field: "STATEMENT", parameter: rule
+        )
+      }
+      return .system(numbers, match.forwardedIPConfig.map(FieldTranslator.forwarded))
     }
     // Rate-based statements and groups: only as a rule's own.
     throw WAFError.invalid("This statement cannot be nested", field: "STATEMENT", parameter: rule)
