@@ -134,6 +134,8 @@ public struct CastleState: Codable, Sendable, Equatable {
     public var port: Int?
     /// Client connections that are open through its endpoints.
     public var connections: Int?
+    /// Why it cannot be run.
+    public var reason: String?
     public var instances: [Node]
   }
 
@@ -156,6 +158,8 @@ public struct CastleState: Codable, Sendable, Equatable {
     public var role: String
     public var status: String
     public var health: Health
+    /// Why it does not come up.
+    public var reason: String?
   }
 
   /// A bucket, a secret, a key.
@@ -192,6 +196,8 @@ public struct CastleState: Codable, Sendable, Equatable {
     public var detail: String
     /// `service/backend`: as `data-part` on the page.
     public var id: String
+    /// Why it does not come up.
+    public var reason: String?
   }
 
   public struct Problem: Codable, Sendable, Equatable {

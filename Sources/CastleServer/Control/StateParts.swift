@@ -23,10 +23,12 @@ extension CastleState {
     case "creating", "starting", "provisioning", "backing-up", "modifying", "rebooting", "snapshotting",
       "configuring-enhanced-monitoring", "initial", "pending":
       return .starting
+    case "storage-full": return .failed
     case "failing-over", "active_impaired", "storage-optimization": return .degraded
     default: break
     }
     if status.contains("fail") || status.contains("incompatible") || status.contains("inaccessible") { return .failed }
+    if status.hasPrefix("rebooting") { return .starting }
     if status.contains("rollback") { return status.hasSuffix("complete") ? .degraded : .starting }
     if status.hasSuffix("in_progress") { return .starting }
     if status.hasSuffix("complete") { return .healthy }
@@ -85,8 +87,12 @@ extension CastleState {
   /// Fills `parts`.
   mutating func list() {
     var parts: [Part] = []
-    func add(_ kind: String, _ name: String, _ health: Health, _ detail: String, id: String? = nil) {
-      parts.append(Part(kind: kind, name: name, health: health, detail: detail, id: id ?? Self.id(kind, name)))
+    func add(
+      _ kind: String, _ name: String, _ health: Health, _ detail: String, id: String? = nil, reason: String? = nil
+    ) {
+      let detail = [detail, reason ?? ""].filter { !$0.isEmpty }.joined(separator: ": ")
+      parts.append(
+        Part(kind: kind, name: name, health: health, detail: detail, id: id ?? Self.id(kind, name), reason: reason))
     }
     for stack in stacks ?? [] {
       add(
@@ -115,12 +121,18 @@ extension CastleState {
       }
     }
     for database in databases ?? [] {
-      add("database", database.name, database.health, Self.address(database.engine, database.endpoint, database.port))
-      for node in database.instances { add("instance", node.name, node.health, "\(node.role), \(node.status)") }
+      add(
+        "database", database.name, database.health, Self.address(database.engine, database.endpoint, database.port),
+        reason: database.reason)
+      for node in database.instances {
+        add("instance", node.name, node.health, "\(node.role), \(node.status)", reason: node.reason)
+      }
     }
     for cache in caches ?? [] {
       add("cache", cache.name, cache.health, Self.address(cache.engine, cache.endpoint, cache.port))
-      for node in cache.nodes { add("node", node.name, node.health, "\(node.role), \(node.status)") }
+      for node in cache.nodes {
+        add("node", node.name, node.health, "\(node.role), \(node.status)", reason: node.reason)
+      }
     }
     for bucket in buckets ?? [] { add("bucket", bucket.name, bucket.health, bucket.detail) }
     for secret in secrets ?? [] { add("secret", secret.name, secret.health, secret.detail) }

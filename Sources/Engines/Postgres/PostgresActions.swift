@@ -48,20 +48,29 @@ extension PostgresCluster {
     var budget = budgets[name] ?? RestartBudget(firstDelay: 0.1, longestDelay: 15)
     let due = budget.failed(at: now, startedAt: nil)
     budgets[name] = budget
-    details[name, default: Details()].message = "\(error)"
+    if let why = PostgresFailure.of(error, parameters: desired.parameters, folder: files.directory) {
+      details[name, default: Details()].failure = why
+      details[name]?.failures += 1
+    }
     update(name) { facts in
       facts.notBefore = due
       facts.failures = budget.failures
     }
     switch action {
-    case .start, .clone, .rejoin: break  // The planner waits for `notBefore`.
+    case .initialise, .start, .clone, .rejoin: break  // The planner waits for `notBefore`.
     default: if let due { try? await Task.sleep(for: .seconds(min(1, max(0, due.seconds - now.seconds)))) }
     }
   }
 
   func succeeded(_ name: String) {
+    forgetFailures(name)
+  }
+
+  /// Lets what failed be tried at once.
+  func forgetFailures(_ name: String) {
     budgets[name] = nil
-    details[name]?.message = nil
+    details[name]?.failure = nil
+    details[name]?.failures = 0
     update(name) { facts in
       facts.notBefore = nil
       facts.failures = 0

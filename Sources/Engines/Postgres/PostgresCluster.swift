@@ -33,7 +33,9 @@ public actor PostgresCluster {
   struct Details: Sendable {
     var lag: Double?
     var needsRestart = false
-    var message: String?
+    /// Why the last tries to run it failed, and how many in a row did.
+    var failure: EngineFailure?
+    var failures = 0
     var hasStarted = false
     var silences = 0
     /// Whether its next end is wanted.
@@ -170,6 +172,10 @@ public actor PostgresCluster {
     if specification.masterPassword != desired.masterPassword || specification.databaseName != desired.databaseName {
       observed.isPrepared = false
     }
+    // What failed may succeed with these.
+    if specification.parameters != desired.parameters {
+      for name in observed.instances.keys { forgetFailures(name) }
+    }
     for instance in specification.instances where observed.instances[instance.name] == nil {
       observed.instances[instance.name] = InstanceFacts()
     }
@@ -226,14 +232,25 @@ public actor PostgresCluster {
     _ = try await wait(timeout: 60) { $0.failovers > before && $0.availableWriter != nil }
   }
 
-  /// Stops one server and starts it again; a writer stays the writer. Returns when it is available again.
+  /// Stops one server and starts it again; a writer stays the writer. Returns when it is available again, or is known
+  /// not to come up. One that does not run is tried at once, whatever failed before.
   public func restart(_ name: String) async throws {
-    guard desired.instance(name) != nil, let old = processes[name]?.pid else {
-      throw PostgresError.unavailable("\(name) does not run")
-    }
-    observed.restarting.insert(name)
+    guard desired.instance(name) != nil else { throw PostgresError.unavailable("\(name) is not wanted") }
+    let old = processes[name]?.pid
+    forgetFailures(name)
+    if old != nil { observed.restarting.insert(name) }
     wake()
-    _ = try await wait(timeout: 120) { $0[name]?.status == .available && $0[name]?.pid != old }
+    _ = try await wait(timeout: 120) { state in
+      guard let it = state[name] else { return true }
+      return it.failure != nil || (it.status == .available && it.pid != old)
+    }
+  }
+
+  /// Tries servers that failed to start at once, without the rest of their wait.
+  public func retryFailed() {
+    for name in details.keys where details[name]?.failure != nil { forgetFailures(name) }
+    publish()
+    wake()
   }
 
   // MARK: What a caller sees
@@ -324,7 +341,16 @@ public actor PostgresCluster {
       name: name, role: isWriter ? .writer : .reader, status: status(name, facts, isWriter: isWriter),
       address: wanted?.address ?? endpoint?.first ?? "", port: wanted?.port ?? endpoint?.last.flatMap { Int($0) } ?? 0,
       pid: facts.isRunning ? processes[name]?.pid : nil, lagSeconds: isWriter ? nil : details.lag,
-      needsRestart: details.needsRestart, message: details.message)
+      needsRestart: details.needsRestart, failure: failure(details, of: name, facts, isWriter: isWriter))
+  }
+
+  private func failure(
+    _ details: Details, of name: String, _ facts: InstanceFacts, isWriter: Bool
+  ) -> EngineFailure? {
+    guard let failure = details.failure, failure.isCertain(after: details.failures), desired.isRunning,
+      status(name, facts, isWriter: isWriter) != .available
+    else { return nil }
+    return failure
   }
 
   private func status(_ name: String, _ facts: InstanceFacts, isWriter: Bool) -> Status {
@@ -340,6 +366,6 @@ public actor PostgresCluster {
     if !desired.isRunning { return .stopped }
     if facts.isBusy { return !facts.hasData ? .creating : facts.needsRewind ? .rejoining : .starting }
     if !facts.hasData { return .creating }
-    return facts.hasCrashed || details[name]?.message != nil ? .failed : .starting
+    return facts.hasCrashed || details[name]?.failure != nil ? .failed : .starting
   }
 }

@@ -55,7 +55,6 @@ extension PostgresCluster {
     let hasCrashed = !isWanted && exit.reason != .code(0)
     details[name, default: Details()].lag = nil
     details[name]?.hasStarted = false
-    if hasCrashed { details[name]?.message = "ended with \(exit)" }
     update(name) { facts in
       facts.isRunning = false
       facts.isReady = false
@@ -129,7 +128,11 @@ extension PostgresCluster {
     if let probe {
       details[name, default: Details()].needsRestart = probe.needsRestart
       details[name]?.hasStarted = true
-      details[name]?.message = nil
+      // A writer that answers is not of use before its roles and databases are there.
+      if name != observed.writer || observed.hasBeenPrepared {
+        details[name]?.failure = nil
+        details[name]?.failures = 0
+      }
       if name == observed.writer && !probe.isInRecovery { noteReplicas(probe) }
     }
     if before.0 != observed { wake() } else { publish() }
@@ -162,8 +165,8 @@ extension PostgresCluster {
     let pidFile = files.data(name) + "/postmaster.pid"
     while ContinuousClock.now < deadline {
       if let exit = process.exitNow {
-        throw PostgresError.startFailed(
-          instance: name, log: "\(exit): \(PrivateFiles.tail(files.log(name), bytes: 600))")
+        let words = PostgresFailure.lastWords(PrivateFiles.tail(files.log(name)), pid: process.pid)
+        throw PostgresError.startFailed(instance: name, log: words.isEmpty ? "\(exit)" : words)
       }
       // The eighth line says "ready" or "standby" when connections are accepted; asking before only fills the log.
       let isOpen = await BlockingQueue("postgres-ready").run { () -> Bool in

@@ -126,6 +126,7 @@ extension PostgresCluster {
         ($0.element.promotionTier, $0.offset) < ($1.element.promotionTier, $1.offset)
       }
       guard let writer = desired.firstWriter ?? lowest?.element.name else { return [] }
+      if let notBefore = facts(writer).notBefore, notBefore > now { return [.wake(notBefore)] }
       return [.initialise(writer: writer, replicas: desired.instances.map(\.name).filter { $0 != writer })]
     }
 

@@ -1,5 +1,7 @@
 // What a cluster is seen to be.
 
+import Supervisor
+
 extension PostgresCluster {
   /// The observed state of a cluster, for endpoints, descriptions and people.
   public struct State: Sendable, Hashable {
@@ -55,12 +57,12 @@ extension PostgresCluster {
     public var lagSeconds: Double?
     /// Whether a change of parameters waits for a restart.
     public var needsRestart: Bool
-    /// What went wrong last, while it has not gone right since.
-    public var message: String?
+    /// Why it does not come up, when that is certain; nil while it is available.
+    public var failure: EngineFailure?
 
     public init(
       name: String, role: Role, status: Status, address: String, port: Int, pid: Int32? = nil,
-      lagSeconds: Double? = nil, needsRestart: Bool = false, message: String? = nil
+      lagSeconds: Double? = nil, needsRestart: Bool = false, failure: EngineFailure? = nil
     ) {
       self.name = name
       self.role = role
@@ -70,7 +72,7 @@ extension PostgresCluster {
       self.pid = pid
       self.lagSeconds = lagSeconds
       self.needsRestart = needsRestart
-      self.message = message
+      self.failure = failure
     }
   }
 }

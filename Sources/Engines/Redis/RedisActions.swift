@@ -39,8 +39,13 @@ extension RedisGroup {
       case .measure, .elect, .wake: nil
       }
     guard let name else { return }
-    if case .handOver = action { observed.switchTo = nil }
-    messages[name] = "\(error)"
+    if case .handOver = action {
+      observed.switchTo = nil
+      messages[name] = "\(error)"
+    }
+    if let why = RedisFailure.of(error, parameters: desired.parameters, folder: desired.directory) {
+      failures[name] = (why, (failures[name]?.count ?? 0) + 1)
+    }
     var budget = budgets[name] ?? RestartBudget(firstDelay: 0.1, longestDelay: 15)
     let due = budget.failed(at: systemNow(), startedAt: nil)
     budgets[name] = budget
@@ -48,12 +53,20 @@ extension RedisGroup {
       facts.notBefore = due
       facts.failures = budget.failures
     }
+    // The planner waits for `notBefore`.
+    if case .start = action { return }
     if let due { try? await Task.sleep(for: .seconds(max(0, due.seconds - systemNow().seconds))) }
   }
 
   private func succeeded(_ name: String) {
-    budgets[name] = nil
     messages[name] = nil
+    forgetFailures(name)
+  }
+
+  /// Lets what failed be tried at once.
+  func forgetFailures(_ name: String) {
+    budgets[name] = nil
+    failures[name] = nil
     update(name) { facts in
       facts.notBefore = nil
       facts.failures = 0
@@ -118,7 +131,8 @@ extension RedisGroup {
     let deadline = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < deadline {
       if let exit = process.exitNow {
-        throw RedisError.startFailed(node: name, log: "\(exit): \(PrivateFiles.tail(log(name), bytes: 600))")
+        let words = RedisFailure.lastWords(PrivateFiles.tail(log(name)), pid: process.pid)
+        throw RedisError.startFailed(node: name, log: words.isEmpty ? "\(exit)" : words)
       }
       if let client = clients[name] {
         do {
@@ -244,8 +258,9 @@ extension RedisGroup {
     try await client.command(["ACL", "SETUSER", "default"] + rules)
     for (key, value) in settings.parameters.sorted(by: { $0.key < $1.key }) {
       do { try await client.command(["CONFIG", "SET", key, value]) } catch RedisError.reply(let text) {
-        // Some can only be set at a start.
-        messages[name] = "\(key): \(text)"
+        // Some can only be set at a start; a wrong one is told by that start.
+        logger.warning(
+          "a parameter was refused", metadata: ["node": "\(name)", "parameter": "\(key)", "error": "\(text)"])
       }
     }
     update(name) { $0.applied = settings }
@@ -257,6 +272,7 @@ extension RedisGroup {
     supervisor.forget(processID(name))
     observed.nodes[name] = nil
     messages[name] = nil
+    failures[name] = nil
     budgets[name] = nil
     try await persist()
   }
@@ -297,7 +313,6 @@ extension RedisGroup {
     processes[name] = nil
     monitors.removeValue(forKey: name)?.cancel()
     let hasCrashed = stopsWanted.remove(name) == nil && exit.reason != .code(0)
-    if hasCrashed { messages[name] = "ended with \(exit)" }
     update(name) { facts in
       facts.isRunning = false
       facts.isReady = false

@@ -23,7 +23,10 @@ public actor RedisGroup {
   var clients: [String: RedisClient] = [:]
   var monitors: [String: Task<Void, Never>] = [:]
   var budgets: [String: RestartBudget] = [:]
+  /// Why a planned failover was not done, by the node that was to hand over.
   var messages: [String: String] = [:]
+  /// Why the last tries to run a node failed, and how many in a row did.
+  var failures: [String: (why: EngineFailure, count: Int)] = [:]
   var silences: [String: Int] = [:]
   /// Those whose next end is wanted.
   var stopsWanted: Set<String> = []
@@ -146,6 +149,10 @@ public actor RedisGroup {
     guard
       specification.id == desired.id, specification.dataRoot == desired.dataRoot, specification.user == desired.user
     else { throw RedisError.invalid("id, data root and user of a group cannot change") }
+    // What failed may succeed with these.
+    if specification.parameters != desired.parameters {
+      for name in observed.nodes.keys { forgetFailures(name) }
+    }
     for node in specification.nodes where observed.nodes[node.name] == nil { observed.nodes[node.name] = NodeFacts() }
     desired = specification
     wake()
@@ -207,6 +214,13 @@ public actor RedisGroup {
     observed.restarting.insert(name)
     wake()
     try await wait(timeout: 60) { $0[name]?.status == .available && $0[name]?.pid != old }
+  }
+
+  /// Tries nodes that failed to start at once, without the rest of their wait.
+  public func retryFailed() {
+    for name in failures.keys { forgetFailures(name) }
+    publish()
+    wake()
   }
 
   // MARK: What a caller sees
@@ -284,7 +298,14 @@ public actor RedisGroup {
     return NodeState(
       name: name, role: name == observed.primary ? .primary : .replica, status: status(name, facts),
       address: wanted?.address ?? endpoint?.first ?? "", port: wanted?.port ?? endpoint?.last.flatMap { Int($0) } ?? 0,
-      pid: facts.isRunning ? processes[name]?.pid : nil, message: messages[name])
+      pid: facts.isRunning ? processes[name]?.pid : nil, failure: failure(name, facts))
+  }
+
+  private func failure(_ name: String, _ facts: NodeFacts) -> EngineFailure? {
+    guard let (why, count) = failures[name], why.isCertain(after: count), desired.isRunning,
+      status(name, facts) != .available
+    else { return nil }
+    return why
   }
 
   private func status(_ name: String, _ facts: NodeFacts) -> Status {

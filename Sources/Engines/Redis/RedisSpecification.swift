@@ -88,11 +88,12 @@ extension RedisGroup {
     public var address: String
     public var port: Int
     public var pid: Int32?
-    /// What went wrong last, while it has not gone right since.
-    public var message: String?
+    /// Why it does not come up, when that is certain; nil while it is available.
+    public var failure: EngineFailure?
 
     public init(
-      name: String, role: Role, status: Status, address: String, port: Int, pid: Int32? = nil, message: String? = nil
+      name: String, role: Role, status: Status, address: String, port: Int, pid: Int32? = nil,
+      failure: EngineFailure? = nil
     ) {
       self.name = name
       self.role = role
@@ -100,7 +101,7 @@ extension RedisGroup {
       self.address = address
       self.port = port
       self.pid = pid
-      self.message = message
+      self.failure = failure
     }
   }
 }

@@ -15,6 +15,7 @@ public enum ElastiCache {
   public static var describeCacheClusters: APIOperation<DescribeCacheClustersMessage, CacheClusterMessage> { APIOperation(model, "DescribeCacheClusters") }
   public static var describeCacheEngineVersions: APIOperation<DescribeCacheEngineVersionsMessage, CacheEngineVersionMessage> { APIOperation(model, "DescribeCacheEngineVersions") }
   public static var describeCacheSubnetGroups: APIOperation<DescribeCacheSubnetGroupsMessage, CacheSubnetGroupMessage> { APIOperation(model, "DescribeCacheSubnetGroups") }
+  public static var describeEvents: APIOperation<DescribeEventsMessage, EventsMessage> { APIOperation(model, "DescribeEvents") }
   public static var describeReplicationGroups: APIOperation<DescribeReplicationGroupsMessage, ReplicationGroupMessage> { APIOperation(model, "DescribeReplicationGroups") }
   public static var listTagsForResource: APIOperation<ListTagsForResourceMessage, TagListMessage> { APIOperation(model, "ListTagsForResource") }
   public static var modifyCacheSubnetGroup: APIOperation<ModifyCacheSubnetGroupMessage, ModifyCacheSubnetGroupResult> { APIOperation(model, "ModifyCacheSubnetGroup") }
@@ -34,6 +35,7 @@ op DeleteReplicationGroup POST / DeleteReplicationGroupMessage DeleteReplication
 op DescribeCacheClusters POST / DescribeCacheClustersMessage CacheClusterMessage wrapper=DescribeCacheClustersResult errors=CacheClusterNotFoundFault,InvalidParameterValueException,InvalidParameterCombinationException
 op DescribeCacheEngineVersions POST / DescribeCacheEngineVersionsMessage CacheEngineVersionMessage wrapper=DescribeCacheEngineVersionsResult
 op DescribeCacheSubnetGroups POST / DescribeCacheSubnetGroupsMessage CacheSubnetGroupMessage wrapper=DescribeCacheSubnetGroupsResult errors=CacheSubnetGroupNotFoundFault
+op DescribeEvents POST / DescribeEventsMessage EventsMessage wrapper=DescribeEventsResult errors=InvalidParameterValueException,InvalidParameterCombinationException
 op DescribeReplicationGroups POST / DescribeReplicationGroupsMessage ReplicationGroupMessage wrapper=DescribeReplicationGroupsResult errors=ReplicationGroupNotFoundFault,InvalidParameterValueException,InvalidParameterCombinationException
 op ListTagsForResource POST / ListTagsForResourceMessage TagListMessage wrapper=ListTagsForResourceResult errors=CacheClusterNotFoundFault,CacheParameterGroupNotFoundFault,CacheSecurityGroupNotFoundFault,CacheSubnetGroupNotFoundFault,InvalidReplicationGroupStateFault,ReplicationGroupNotFoundFault,ReservedCacheNodeNotFoundFault,SnapshotNotFoundFault,UserNotFoundFault,UserGroupNotFoundFault,ServerlessCacheNotFoundFault,InvalidServerlessCacheStateFault,ServerlessCacheSnapshotNotFoundFault,InvalidServerlessCacheSnapshotStateFault,InvalidARNFault
 op ModifyCacheSubnetGroup POST / ModifyCacheSubnetGroupMessage ModifyCacheSubnetGroupResult wrapper=ModifyCacheSubnetGroupResult errors=CacheSubnetGroupNotFoundFault,CacheSubnetQuotaExceededFault,SubnetInUse,InvalidSubnet,SubnetNotAllowedFault
@@ -210,6 +212,14 @@ struct DescribeCacheSubnetGroupsMessage
 m CacheSubnetGroupName String
 m Marker String
 m MaxRecords IntegerOptional
+struct DescribeEventsMessage
+m Duration IntegerOptional
+m EndTime TStamp
+m Marker String
+m MaxRecords IntegerOptional
+m SourceIdentifier String
+m SourceType SourceType
+m StartTime TStamp
 struct DescribeReplicationGroupsMessage
 m Marker String
 m MaxRecords IntegerOptional
@@ -222,6 +232,15 @@ dbl Double
 struct Endpoint
 m Address String
 m Port Integer
+struct Event
+m Date TStamp
+m Message String
+m SourceIdentifier String
+m SourceType SourceType
+list EventList Event n=Event
+struct EventsMessage
+m Events EventList
+m Marker String
 struct GlobalReplicationGroupInfo
 m GlobalReplicationGroupId String
 m GlobalReplicationGroupMemberRole String
@@ -403,6 +422,7 @@ list SecurityGroupMembershipList SecurityGroupMembership
 struct SlotMigration
 m ProgressPercentage Double
 list SnapshotArnsList String n=SnapshotArn
+str SourceType enum=cache-cluster|cache-parameter-group|cache-security-group|cache-subnet-group|replication-group|serverless-cache|serverless-cache-snapshot|user|user-group
 str String
 struct Subnet
 m SubnetAvailabilityZone AvailabilityZone

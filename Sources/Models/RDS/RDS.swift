@@ -24,6 +24,7 @@ public enum RDS {
   public static var describeDBEngineVersions: APIOperation<DescribeDBEngineVersionsMessage, DBEngineVersionMessage> { APIOperation(model, "DescribeDBEngineVersions") }
   public static var describeDBInstances: APIOperation<DescribeDBInstancesMessage, DBInstanceMessage> { APIOperation(model, "DescribeDBInstances") }
   public static var describeDBSubnetGroups: APIOperation<DescribeDBSubnetGroupsMessage, DBSubnetGroupMessage> { APIOperation(model, "DescribeDBSubnetGroups") }
+  public static var describeEvents: APIOperation<DescribeEventsMessage, EventsMessage> { APIOperation(model, "DescribeEvents") }
   public static var describeGlobalClusters: APIOperation<DescribeGlobalClustersMessage, GlobalClustersMessage> { APIOperation(model, "DescribeGlobalClusters") }
   public static var describeOrderableDBInstanceOptions: APIOperation<DescribeOrderableDBInstanceOptionsMessage, OrderableDBInstanceOptionsMessage> { APIOperation(model, "DescribeOrderableDBInstanceOptions") }
   public static var failoverDBCluster: APIOperation<FailoverDBClusterMessage, FailoverDBClusterResult> { APIOperation(model, "FailoverDBCluster") }
@@ -34,6 +35,7 @@ public enum RDS {
   public static var modifyDBSubnetGroup: APIOperation<ModifyDBSubnetGroupMessage, ModifyDBSubnetGroupResult> { APIOperation(model, "ModifyDBSubnetGroup") }
   public static var rebootDBInstance: APIOperation<RebootDBInstanceMessage, RebootDBInstanceResult> { APIOperation(model, "RebootDBInstance") }
   public static var removeTagsFromResource: APIOperation<RemoveTagsFromResourceMessage, Empty> { APIOperation(model, "RemoveTagsFromResource") }
+  public static var resetDBClusterParameterGroup: APIOperation<ResetDBClusterParameterGroupMessage, DBClusterParameterGroupNameMessage> { APIOperation(model, "ResetDBClusterParameterGroup") }
   public static var startDBCluster: APIOperation<StartDBClusterMessage, StartDBClusterResult> { APIOperation(model, "StartDBCluster") }
   public static var stopDBCluster: APIOperation<StopDBClusterMessage, StopDBClusterResult> { APIOperation(model, "StopDBCluster") }
 }
@@ -58,6 +60,7 @@ op DescribeDBClusters POST / DescribeDBClustersMessage DBClusterMessage wrapper=
 op DescribeDBEngineVersions POST / DescribeDBEngineVersionsMessage DBEngineVersionMessage wrapper=DescribeDBEngineVersionsResult
 op DescribeDBInstances POST / DescribeDBInstancesMessage DBInstanceMessage wrapper=DescribeDBInstancesResult errors=DBInstanceNotFoundFault
 op DescribeDBSubnetGroups POST / DescribeDBSubnetGroupsMessage DBSubnetGroupMessage wrapper=DescribeDBSubnetGroupsResult errors=DBSubnetGroupNotFoundFault
+op DescribeEvents POST / DescribeEventsMessage EventsMessage wrapper=DescribeEventsResult
 op DescribeGlobalClusters POST / DescribeGlobalClustersMessage GlobalClustersMessage wrapper=DescribeGlobalClustersResult errors=GlobalClusterNotFoundFault
 op DescribeOrderableDBInstanceOptions POST / DescribeOrderableDBInstanceOptionsMessage OrderableDBInstanceOptionsMessage wrapper=DescribeOrderableDBInstanceOptionsResult
 op FailoverDBCluster POST / FailoverDBClusterMessage FailoverDBClusterResult wrapper=FailoverDBClusterResult errors=InvalidDBClusterStateFault,InvalidDBInstanceStateFault,DBClusterNotFoundFault
@@ -68,6 +71,7 @@ op ModifyDBInstance POST / ModifyDBInstanceMessage ModifyDBInstanceResult wrappe
 op ModifyDBSubnetGroup POST / ModifyDBSubnetGroupMessage ModifyDBSubnetGroupResult wrapper=ModifyDBSubnetGroupResult errors=SubnetAlreadyInUse,DBSubnetGroupDoesNotCoverEnoughAZs,DBSubnetQuotaExceededFault,InvalidDBSubnetGroupStateFault,DBSubnetGroupNotFoundFault,InvalidSubnet
 op RebootDBInstance POST / RebootDBInstanceMessage RebootDBInstanceResult wrapper=RebootDBInstanceResult errors=DBInstanceNotFoundFault,InvalidDBInstanceStateFault,KMSKeyNotAccessibleFault
 op RemoveTagsFromResource POST / RemoveTagsFromResourceMessage - errors=DBProxyNotFoundFault,DBSnapshotTenantDatabaseNotFoundFault,IntegrationNotFoundFault,TenantDatabaseNotFoundFault,BlueGreenDeploymentNotFoundFault,DBSnapshotNotFoundFault,DBProxyEndpointNotFoundFault,InvalidDBClusterEndpointStateFault,InvalidDBInstanceStateFault,DBShardGroupNotFoundFault,DBClusterNotFoundFault,DBInstanceNotFoundFault,DBProxyTargetGroupNotFoundFault,InvalidDBClusterStateFault
+op ResetDBClusterParameterGroup POST / ResetDBClusterParameterGroupMessage DBClusterParameterGroupNameMessage wrapper=ResetDBClusterParameterGroupResult errors=DBParameterGroupNotFoundFault,InvalidDBParameterGroupStateFault
 op StartDBCluster POST / StartDBClusterMessage StartDBClusterResult wrapper=StartDBClusterResult errors=InvalidDBClusterStateFault,InvalidDBInstanceStateFault,KMSKeyNotAccessibleFault,InvalidDBShardGroupStateFault,DBClusterNotFoundFault,VpcEncryptionControlViolationException
 op StopDBCluster POST / StopDBClusterMessage StopDBClusterResult wrapper=StopDBClusterResult errors=InvalidDBClusterStateFault,InvalidDBInstanceStateFault,InvalidDBShardGroupStateFault,DBClusterNotFoundFault
 str ActivityStreamMode enum=sync|async
@@ -701,6 +705,16 @@ m DBSubnetGroupName String
 m Filters FilterList
 m Marker String
 m MaxRecords IntegerOptional
+struct DescribeEventsMessage
+m Duration IntegerOptional
+m EndTime TStamp
+m EventCategories EventCategoriesList
+m Filters FilterList
+m Marker String
+m MaxRecords IntegerOptional
+m SourceIdentifier String
+m SourceType SourceType
+m StartTime TStamp
 struct DescribeGlobalClustersMessage
 m Filters FilterList
 m GlobalClusterIdentifier GlobalClusterIdentifier
@@ -731,6 +745,18 @@ m Address String
 m HostedZoneId String
 m Port Integer
 list EngineModeList String
+struct Event
+m Date TStamp
+m EventCategories EventCategoriesList
+m Message String
+m SourceArn String
+m SourceIdentifier String
+m SourceType SourceType
+list EventCategoriesList String n=EventCategory
+list EventList Event n=Event
+struct EventsMessage
+m Events EventList
+m Marker String
 struct FailoverDBClusterMessage
 m DBClusterIdentifier String !
 m TargetDBInstanceIdentifier String
@@ -1042,6 +1068,10 @@ struct RemoveTagsFromResourceMessage
 m ResourceName String !
 m TagKeys KeyList !
 str ReplicaMode enum=open-read-only|mounted
+struct ResetDBClusterParameterGroupMessage
+m DBClusterParameterGroupName String !
+m Parameters ParametersList
+m ResetAllParameters Boolean
 struct ScalingConfiguration
 m AutoPause BooleanOptional
 m MaxCapacity IntegerOptional
@@ -1068,6 +1098,7 @@ struct ServerlessV2ScalingConfigurationInfo
 m MaxCapacity DoubleOptional
 m MinCapacity DoubleOptional
 m SecondsUntilAutoPause IntegerOptional
+str SourceType enum=db-instance|db-parameter-group|db-security-group|db-snapshot|db-cluster|db-cluster-snapshot|custom-engine-version|db-proxy|blue-green-deployment|db-shard-group|zero-etl
 struct StartDBClusterMessage
 m DBClusterIdentifier String !
 struct StartDBClusterResult

@@ -24,7 +24,7 @@ public protocol ObservedGroupRecord: Record, Hashable {
   /// The group has been opened: it has a folder and is looked after.
   var isOpen: Bool { get set }
   /// Why the group cannot be looked after.
-  var message: String? { get set }
+  var failure: EngineFailure? { get set }
 
   /// Nothing has been seen yet.
   init(group: String, resourceID: String)
@@ -32,6 +32,8 @@ public protocol ObservedGroupRecord: Record, Hashable {
   mutating func note(_ state: State)
   /// All servers have been stopped.
   mutating func noteStopped()
+  /// Nothing has been looked at since the control plane started: what failed before may be well.
+  mutating func forgetFailures()
 }
 
 /// The record of a snapshot.
@@ -48,6 +50,8 @@ public protocol EngineGroup: Sendable {
   var state: State { get async }
   /// The state now, then each change; ends with `close` and `destroy`.
   func states() async -> AsyncStream<State>
+  /// Tries servers that failed to start at once.
+  func retryFailed() async
   /// Stops looking after the servers, which run on.
   func close() async
   /// Stops the servers; data is kept.
@@ -66,6 +70,8 @@ public protocol EngineFamily: Sendable {
   associatedtype Parts: Sendable
   /// A step towards what is wanted.
   associatedtype Action: Sendable
+  /// Where the events of groups and servers are kept.
+  associatedtype Log: EngineEventLog
 
   var environment: ServiceEnvironment { get }
   var supervisor: Supervisor { get }
@@ -93,12 +99,19 @@ public protocol EngineFamily: Sendable {
   func isTelling(_ state: Engine.State) -> Bool
   /// Opens a group only to stop or to destroy its servers: none is started.
   func openStopped(_ wanted: WantedGroup<Self>) async throws -> Engine
-  /// Whether an error of `openStopped` says that the engine is not installed (any more).
-  func isNotInstalled(_ error: any Error) -> Bool
+  /// What an error says of the group: why it cannot be opened.
+  func failure(_ error: any Error, _ wanted: WantedGroup<Self>) -> EngineFailure
   /// Owners in the address book of what a group has.
   func addressOwners(_ wanted: WantedGroup<Self>) -> [String]
   /// Deletes the records of a group's members.
   func deleteMembers(of group: String, _ scope: Scope, _ tx: Transaction) throws
+
+  // MARK: Events
+
+  /// What happened between two looks at a group. Pure.
+  func events(_ group: EngineGroupName, from before: Observed, to now: Observed) -> [EngineEvent]
+  /// What is told when a group, with what was left of its members, has gone.
+  func farewell(_ group: EngineGroupName, _ wanted: WantedGroup<Self>) -> [EngineEvent]
 
   // MARK: Endpoints
 
@@ -118,7 +131,30 @@ public protocol EngineFamily: Sendable {
 }
 
 extension EngineFamily {
+  /// Ends a group's servers without its engine.
+  func endProcesses(of group: Group, signal: Int32) async {
+    for record in await supervisor.records() where record.id.hasPrefix("\(processes.prefix)\(group.resourceID)/") {
+      if let process = await supervisor.adopt(record.id) {
+        await process.stop(signal: signal, grace: signal == SIGKILL ? 0 : 20)
+      }
+      supervisor.forget(record.id)
+    }
+  }
+
   public func deleteMembers(of group: String, _ scope: Scope, _ tx: Transaction) throws {}
+}
+
+/// What a group is called.
+public struct EngineGroupName: Sendable, Hashable {
+  public var id: String
+  public var arn: String
+  public var scope: Scope
+
+  public init(id: String, arn: String, scope: Scope) {
+    self.id = id
+    self.arn = arn
+    self.scope = scope
+  }
 }
 
 /// What the store says that a group shall be.

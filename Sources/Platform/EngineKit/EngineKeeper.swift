@@ -1,8 +1,11 @@
 // Keeps one group of servers as its records want it: opens the engine, tells it what is wanted, and records what is seen.
 
+import AWSCore
+import Glibc
 import Logging
 import ServiceKit
 import Store
+import Supervisor
 
 /// One group's loop. Woken by changes of the records and by the engine's states.
 public actor EngineKeeper<Family: EngineFamily> {
@@ -22,11 +25,12 @@ public actor EngineKeeper<Family: EngineFamily> {
   private var isWriting = false
   private var isDirty = false
   private var retry: Task<Void, Never>?
+  private var budget = RestartBudget(firstDelay: 0.25, longestDelay: 15)
+  /// Events that are not in the store yet.
+  private var events: [EngineEvent] = []
   private let wakeups: AsyncStream<Void>
   private let bell: AsyncStream<Void>.Continuation
 
-  /// Seconds before a step that failed is tried again.
-  private static var retryAfter: Double { 1 }
   /// Seconds that servers which were found running may take to answer.
   private static var adoptionTime: Double { 10 }
 
@@ -48,8 +52,9 @@ public actor EngineKeeper<Family: EngineFamily> {
       } catch {
         if isEnding || Task.isCancelled { break }
         logger.warning("a \(family.noun) waits", metadata: ["id": "\(id)", "error": "\(error)"])
-        if observed?.isOpen != true { await note { $0.message = "\(error)" } }
-        wakeLater()
+        let due = budget.failed(at: systemNow(), startedAt: nil)
+        await noteFailure(error)
+        wakeLater(due)
       }
     }
     retry?.cancel()
@@ -66,12 +71,19 @@ public actor EngineKeeper<Family: EngineFamily> {
     bell.finish()
   }
 
-  private func wakeLater() {
+  private func wakeLater(_ due: Timestamp?) {
     retry?.cancel()
     retry = Task {
-      do { try await Task.sleep(for: .seconds(Self.retryAfter)) } catch { return }
+      do { try await Task.sleep(for: .seconds(max(0, (due?.seconds ?? 0) - systemNow().seconds))) } catch { return }
       self.wake()
     }
+  }
+
+  /// Tells why a group cannot be opened, or cannot go, once that is certain.
+  private func noteFailure(_ error: any Error) async {
+    guard let (wanted, _) = try? await read(), observed?.isOpen != true || wanted.group.isGoing else { return }
+    let failure = family.failure(error, wanted)
+    if failure.isCertain(after: budget.failures) { await note { $0.failure = failure } }
   }
 
   // MARK: The loop
@@ -101,7 +113,10 @@ public actor EngineKeeper<Family: EngineFamily> {
         observed = known ?? Family.Observed(group: id, resourceID: resource)
       }
       let actions = try await family.actions(wanted, self)
-      if actions.isEmpty { return true }
+      if actions.isEmpty {
+        budget.reset()
+        return true
+      }
       for action in actions {
         if isEnding { return true }
         logger.debug("step", metadata: ["id": "\(id)", "action": "\(action)"])
@@ -109,6 +124,14 @@ public actor EngineKeeper<Family: EngineFamily> {
       }
     }
     return true
+  }
+
+  /// Forgets what failed, and tries again at once.
+  func retryFailed() async {
+    budget.reset()
+    await engine?.retryFailed()
+    await note { $0.forgetFailures() }
+    wake()
   }
 
   // MARK: What is seen
@@ -137,8 +160,9 @@ public actor EngineKeeper<Family: EngineFamily> {
   public func note(_ body: (inout Family.Observed) -> Void) async {
     guard var next = observed else { return }
     body(&next)
-    guard next != observed else { return }
+    guard let before = observed, next != before else { return }
     observed = next
+    events += family.events(EngineGroupName(id: id, arn: arn, scope: scope), from: before, to: next)
     isDirty = true
     if !isWriting {
       isWriting = true
@@ -152,7 +176,8 @@ public actor EngineKeeper<Family: EngineFamily> {
 
   private func record() async {
     guard let record = observed else { return }
-    let (id, scope) = (id, scope)
+    let (id, scope, told, now) = (id, scope, events, family.environment.clock.now)
+    events = []
     do {
       let group = try await store.get(Family.Group.self, scope, id)
       if let group, group.resourceID == record.resourceID, !group.isGoing { await family.publish(group, record) }
@@ -160,8 +185,10 @@ public actor EngineKeeper<Family: EngineFamily> {
         // Not for a group that went meanwhile.
         guard try tx.get(Family.Group.self, scope, id)?.resourceID == record.resourceID else { return }
         try tx.put(record, scope)
+        try EngineEventRecord<Family.Log>.append(told, at: now, scope, tx)
       }
     } catch {
+      events = told + events
       logger.warning("what was seen could not be recorded", metadata: ["id": "\(id)", "error": "\(error)"])
     }
   }
@@ -202,7 +229,7 @@ public actor EngineKeeper<Family: EngineFamily> {
     await family.publish(wanted.group, observed)
     await note {
       $0.isOpen = true
-      $0.message = nil
+      $0.failure = nil
       body(&$0)
     }
   }
@@ -219,15 +246,20 @@ public actor EngineKeeper<Family: EngineFamily> {
   public func destroy(_ wanted: WantedGroup<Family>) async throws {
     await family.withdraw(arn)
     if engine == nil {
-      // Its servers may run from before. Where the engine is not installed there are none.
+      // Its servers may run from before.
       do { engine = try await family.openStopped(wanted) } catch {
-        guard family.isNotInstalled(error) else { throw error }
-        logger.warning("the engine is not installed any more", metadata: ["id": "\(id)"])
+        logger.warning(
+          "a \(family.noun) that cannot be opened is removed", metadata: ["id": "\(id)", "error": "\(error)"])
+        try await removeFiles(of: wanted.group)
       }
     }
     try await destroyEngine()
     let (id, scope, resource, family) = (id, scope, wanted.group.resourceID, family)
+    let name = EngineGroupName(id: id, arn: arn, scope: scope)
+    let (told, now) = (events + family.farewell(name, wanted), family.environment.clock.now)
+    events = []
     try await store.write { tx in
+      try EngineEventRecord<Family.Log>.append(told, at: now, scope, tx)
       try family.deleteMembers(of: id, scope, tx)
       if try tx.get(Family.Observed.self, scope, id)?.resourceID == resource {
         try tx.delete(Family.Observed.self, scope, id)
@@ -238,6 +270,14 @@ public actor EngineKeeper<Family: EngineFamily> {
     }
     for owner in family.addressOwners(wanted) { try await family.environment.addresses.release(owner) }
     logger.info("\(family.noun) removed", metadata: ["id": "\(id)"])
+  }
+
+  /// Ends what runs of a group that no engine can be opened for (its program is gone, its folder cannot be used), and
+  /// removes what there is of its folder.
+  private func removeFiles(of group: Family.Group) async throws {
+    await family.endProcesses(of: group, signal: SIGKILL)
+    let folder = "\(family.root)/\(group.resourceID)"
+    try await BlockingQueue.once("remove-engine") { try PrivateFiles.remove(folder) }
   }
 
   /// Copies the data of a group whose servers have stopped, then lets the group go.

@@ -1,5 +1,6 @@
 // The loop over all groups of a service: a keeper for each, endpoints for all.
 
+import Glibc
 import Logging
 import ServiceKit
 import Store
@@ -20,6 +21,13 @@ public actor EngineReconciler<Family: EngineFamily> {
   /// Keeps all groups in step with their records until the task is cancelled; their servers run on.
   public func run() async throws {
     let changes = store.changes(in: family.watched)
+    try await store.write { tx in
+      for (scope, seen) in try tx.list(Family.Observed.self) {
+        var fresh = seen
+        fresh.forgetFailures()
+        if fresh != seen { try tx.put(fresh, scope) }
+      }
+    }
     let known = try await store.read { tx in (try tx.list(Family.Group.self), try tx.list(Family.Observed.self)) }
     let seen = Dictionary(known.1.map { ($0.1.resourceID, $0.1) }, uniquingKeysWith: { first, _ in first })
     let listening = await family.begin(known.0.map { ($0.1, seen[$0.1.resourceID]) })
@@ -83,6 +91,11 @@ public actor EngineReconciler<Family: EngineFamily> {
     }
   }
 
+  /// Tries what failed at once, in all groups.
+  public func retryFailed() async {
+    for (keeper, _) in keepers.values { await keeper.retryFailed() }
+  }
+
   // MARK: castle down, destroy and reset
 
   /// Stops all servers; data is kept.
@@ -98,7 +111,14 @@ public actor EngineReconciler<Family: EngineFamily> {
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       for wanted in all {
         tasks.addTask {
-          let engine = try await family.openStopped(wanted)
+          let engine: Family.Engine
+          do { engine = try await family.openStopped(wanted) } catch {
+            // Nothing of it runs, most often; what does is asked to end.
+            family.environment.logger.warning(
+              "a \(family.noun) that cannot be opened is stopped",
+              metadata: ["id": "\(wanted.group.recordID)", "error": "\(error)"])
+            return await family.endProcesses(of: wanted.group, signal: SIGINT)
+          }
           do { try await engine.stop() } catch {
             await engine.close()
             throw error

@@ -20,6 +20,8 @@ public protocol AWSService: Sendable {
   func removeEverything() async throws
   /// Stops the engines that `castle down` ends. What is stopped starts again with `run`.
   func stopEngines() async throws
+  /// Tries what failed at once, without the rest of its wait: somebody says that the cause has gone (`castle up`).
+  func retryFailed() async
   /// True when `removeEverything` has engines to end, which takes its time.
   var hasEngines: Bool { get async }
 }
@@ -31,6 +33,7 @@ extension AWSService {
   public func run() async throws {}
   public func removeEverything() async throws {}
   public func stopEngines() async throws {}
+  public func retryFailed() async {}
   public var hasEngines: Bool { get async { false } }
 }
 

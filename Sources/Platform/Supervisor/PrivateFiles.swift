@@ -95,7 +95,8 @@ public enum PrivateFiles {
   public static func remove(_ path: String) throws(SupervisorError) {
     var info = stat()
     guard lstat(path, &info) == 0 else {
-      if errno == ENOENT { return }
+      // A folder above may be something else by now.
+      if errno == ENOENT || errno == ENOTDIR { return }
       throw .file(path: path, errno: errno)
     }
     if info.st_mode & S_IFMT == S_IFDIR {

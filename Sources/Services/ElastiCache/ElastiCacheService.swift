@@ -26,6 +26,7 @@ public final class ElastiCacheService: AWSService {
   public static var collections: [any Record.Type] {
     [
       GroupRecord.self, SubnetGroupRecord.self, ParameterGroupRecord.self, SnapshotRecord.self, ObservedRecord.self,
+      EventRecord.self,
     ]
   }
 
@@ -34,6 +35,7 @@ public final class ElastiCacheService: AWSService {
   public func run() async throws { try await reconciler.run() }
   public func stopEngines() async throws { try await reconciler.stopEngines() }
   public func removeEverything() async throws { try await reconciler.removeEverything() }
+  public func retryFailed() async { await reconciler.retryFailed() }
   public var hasEngines: Bool { get async { await reconciler.hasEngines } }
 
   public var apis: [ServiceAPI] {
@@ -61,6 +63,7 @@ public final class ElastiCacheService: AWSService {
       ElastiCache.describeCacheClusters,
       access: { [ResourceAccess($1.arn("elasticache", "cluster:\($0.cacheClusterId ?? "*")"))] }, describeClusters)
     table.on(ElastiCache.describeCacheEngineVersions, describeEngineVersions)
+    table.on(ElastiCache.describeEvents, access: { _, _ in [ResourceAccess("*")] }, describeEvents)
     table.on(
       ElastiCache.createCacheSubnetGroup, access: { subnetGroup($0.cacheSubnetGroupName, $1) }, createSubnetGroup)
     table.on(

@@ -22,6 +22,10 @@ enum CacheError {
   static func parameterGroupNotFound(_ name: String) -> AWSError {
     AWSError("CacheParameterGroupNotFound", "CacheParameterGroup \(name) not found.", status: 404)
   }
+  /// What a stack is told of a resource that will not become available.
+  static func notStabilized(_ what: String, _ status: String, _ why: String?) -> AWSError {
+    AWSError("NotStabilized", "\(what) is in state: \(status)." + (why.map { " \($0)" } ?? ""))
+  }
   static func invalid(_ message: String) -> AWSError { AWSError("InvalidParameterValue", message) }
   static func combination(_ message: String) -> AWSError { AWSError("InvalidParameterCombination", message) }
 }

@@ -49,6 +49,10 @@ enum RDSError {
   }
   static func invalid(_ message: String) -> AWSError { AWSError("InvalidParameterValue", message) }
   static func combination(_ message: String) -> AWSError { AWSError("InvalidParameterCombination", message) }
+  /// What a stack is told of a resource that will not become available.
+  static func notStabilized(_ what: String, _ status: String, _ why: String?) -> AWSError {
+    AWSError("NotStabilized", "\(what) is in state: \(status)." + (why.map { " \($0)" } ?? ""))
+  }
   static let notInstalled = AWSError(
     "InsufficientDBInstanceCapacity", PostgresError.notInstalled.description, status: 400)
 }

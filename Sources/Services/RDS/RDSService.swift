@@ -27,7 +27,7 @@ public final class RDSService: AWSService {
   public static var collections: [any Record.Type] {
     [
       ClusterRecord.self, InstanceRecord.self, SubnetGroupRecord.self, ParameterGroupRecord.self, SnapshotRecord.self,
-      ObservedRecord.self,
+      ObservedRecord.self, EventRecord.self,
     ]
   }
 
@@ -38,6 +38,7 @@ public final class RDSService: AWSService {
   public func run() async throws { try await reconciler.run() }
   public func stopEngines() async throws { try await reconciler.stopEngines() }
   public func removeEverything() async throws { try await reconciler.removeEverything() }
+  public func retryFailed() async { await reconciler.retryFailed() }
   public var hasEngines: Bool { get async { await reconciler.hasEngines } }
 
   public var apis: [ServiceAPI] {
@@ -50,6 +51,7 @@ public final class RDSService: AWSService {
     table.on(RDS.describeDBEngineVersions, describeEngineVersions)
     table.on(RDS.describeOrderableDBInstanceOptions, describeOrderableOptions)
     table.on(RDS.describeGlobalClusters, describeGlobalClusters)
+    table.on(RDS.describeEvents, access: { _, _ in [ResourceAccess("*")] }, describeEvents)
     table.on(RDS.addTagsToResource, access: { try await self.tagAccess($0.resourceName, $1) }, addTags)
     table.on(RDS.removeTagsFromResource, access: { try await self.tagAccess($0.resourceName, $1) }, removeTags)
     table.on(RDS.listTagsForResource, access: { try await self.tagAccess($0.resourceName, $1) }, listTags)
@@ -111,6 +113,9 @@ public final class RDSService: AWSService {
     table.on(
       RDS.modifyDBClusterParameterGroup, access: { parameterGroup($0.dbClusterParameterGroupName, $1) },
       modifyParameterGroup)
+    table.on(
+      RDS.resetDBClusterParameterGroup, access: { parameterGroup($0.dbClusterParameterGroupName, $1) },
+      resetParameterGroup)
     table.on(
       RDS.deleteDBClusterParameterGroup, access: { parameterGroup($0.dbClusterParameterGroupName, $1) },
       deleteParameterGroup)

@@ -1,4 +1,4 @@
-// castle doctor: which engines are there, which runtime is used, what is missing and how it is installed.
+// castle doctor: which engines are there, which runtime is used, what is missing or wrong and what helps.
 
 import AWSCore
 import ArgumentParser
@@ -36,6 +36,7 @@ struct Doctor: AsyncParsableCommand {
         install: "apt-get install nftables", isOptional: true),
     ]
     let missing = findings.filter { $0.program == nil && !$0.isOptional }
+    let sharedMemory = SharedMemory.check()
     if output.json {
       let rows = findings.map { finding -> JSONValue in
         [
@@ -46,22 +47,34 @@ struct Doctor: AsyncParsableCommand {
         ]
       }
       print(
-        JSONValue.object(["engines": .array(rows), "runtime": "process", "root": .boolean(geteuid() == 0)]).description)
+        JSONValue.object([
+          "engines": .array(rows), "runtime": "process", "root": .boolean(geteuid() == 0),
+          "machine": [
+            [
+              "name": "/dev/shm", "well": .boolean(sharedMemory == nil),
+              "problem": sharedMemory.map { .string($0.problem) } ?? .null,
+              "remedy": sharedMemory.map { .string($0.remedy) } ?? .null,
+            ]
+          ],
+        ]).description)
     } else {
       print(
         Terminal.table(
-          findings.map { finding in
+          findings.map { finding -> [String] in
             guard let program = finding.program else {
               let word = finding.isOptional ? Terminal.styled("without", .yellow) : Terminal.styled("missing", .red)
               return [word, finding.name, "for \(finding.use): \(finding.install)"]
             }
             return [Terminal.styled("found  ", .green), finding.name, "\(program.version ?? "") \(program.path)"]
-          }))
+          } + [
+            sharedMemory.map { [Terminal.styled("wrong  ", .red), "/dev/shm", "\($0.problem): \($0.remedy)"] }
+              ?? [Terminal.styled("well   ", .green), "/dev/shm", "for Aurora PostgreSQL"]
+          ]))
       print("  Tasks run as plain processes (the container runtime is not built yet).")
       if geteuid() != 0 {
         print("  As a normal user, ports below 1024 are replaced by free ones; what is printed is what works.")
       }
     }
-    if !missing.isEmpty { throw ExitCode.failure }
+    if !missing.isEmpty || sharedMemory != nil { throw ExitCode.failure }
   }
 }

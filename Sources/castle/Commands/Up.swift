@@ -44,10 +44,18 @@ struct Up: AsyncParsableCommand {
       "stackName": .string(app.blueprint.name), "template": .string(template),
     ]
     let deployed = try await client.call("POST", "/deploy", body: Array(body.description.utf8))
-    let report = try await follow(client, app, &progress)
-    try await settle(client, app, &progress)
-    progress.clear()
     let action = deployed["action"]?.text ?? ""
+    let report: JSONValue
+    do {
+      report = try await follow(client, app, &progress)
+      try await settle(client, app, &progress)
+    } catch let failure as UpFailure {
+      progress.clear()
+      guard output.json else { throw Complaint(failure.description) }
+      print(failure.json(action).description)
+      throw ExitCode.failure
+    }
+    progress.clear()
     if output.json {
       print(summary(client, report, action).description)
     } else {
@@ -57,35 +65,45 @@ struct Up: AsyncParsableCommand {
   }
 
   /// Shows each resource as it comes up; returns when the stack is done.
+  /// - Throws: `UpFailure` with what failed.
   private func follow(_ client: CastleClient, _ app: App, _ progress: inout Progress) async throws -> JSONValue {
-    var shown: [String: String] = [:]
-    var failures: [String] = []
+    var failures: [UpFailure.Part] = []
     while true {
       let report = try await client.call("GET", "/stack", ["name": app.blueprint.name])
       let resources = report["resources"]?.array ?? []
-      var open: [String] = []
-      for resource in resources {
-        let id = resource["logicalId"]?.text ?? ""
-        let status = resource["status"]?.text ?? ""
-        if status.hasSuffix("_IN_PROGRESS") { open.append(id) }
-        if status.hasSuffix("_FAILED"), shown[id] != status {
-          failures.append("\(id): \(resource["reason"]?.text ?? "")")
-          progress.keep("\(Terminal.styled("failed", .red)) \(failures.last ?? "")")
-        }
-        shown[id] = status
+      for failure in (report["failures"]?.array ?? []).dropFirst(failures.count) {
+        let part = UpFailure.Part(
+          name: failure["logicalId"]?.text ?? "", type: failure["type"]?.text ?? "",
+          text: failure["reason"]?.text ?? "")
+        failures.append(part)
+        progress.keep("\(Terminal.styled("failed", .red)) \(part.name): \(part.reason)")
       }
       let status = report["status"]?.text ?? ""
       if status.hasSuffix("_COMPLETE"), !status.contains("ROLLBACK"), !status.contains("CLEANUP") { return report }
       if status.hasSuffix("_COMPLETE") || status.hasSuffix("_FAILED"), !status.contains("CLEANUP") {
-        throw Complaint(
-          "The stack ended as \(status). \(failures.first ?? report["reason"]?.text ?? "")\n"
-            + "See what happened with castle logs, correct \(app.path), and run castle up again.")
+        // What was cancelled because of another one explains nothing.
+        let parts = failures.filter { !$0.isCancelled }
+        throw UpFailure(
+          what: "The stack ended as \(status)." + (parts.isEmpty ? " \(report["reason"]?.text ?? "")" : ""),
+          parts: parts,
+          next: "See what happened with castle logs, correct \(app.path) or the machine, and run castle up again.")
       }
-      let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
-      progress.show(
-        "deploying \(app.blueprint.name): \(done) of \(resources.count)  \(open.prefix(3).joined(separator: ", "))")
+      progress.show(Self.line(app, resources))
       try await Task.sleep(for: .milliseconds(150))
     }
+  }
+
+  /// How far the stack is, what it waits for, and what was heard of that last.
+  private static func line(_ app: App, _ resources: [JSONValue]) -> String {
+    let open = resources.filter { $0["status"]?.text?.hasSuffix("_IN_PROGRESS") == true }
+    let done = resources.count { $0["status"]?.text?.hasSuffix("_COMPLETE") == true }
+    let names = open.prefix(3).compactMap { $0["logicalId"]?.text }.joined(separator: ", ")
+    var line = "deploying \(app.blueprint.name): \(done) of \(resources.count)  \(names)"
+    if let told = open.first(where: { $0["event"] != nil }), let event = told["event"]?.text {
+      let isLong = event.count > 120
+      line += "  (\(told["logicalId"]?.text ?? ""): \(event.prefix(120))\(isLong ? "…" : ""))"
+    }
+    return line
   }
 
   /// The kinds of parts that must be well before the app can be used.
@@ -95,6 +113,7 @@ struct Up: AsyncParsableCommand {
 
   /// Returns when the app's tasks, databases and caches are well: a stack that had nothing to change is done before
   /// what it describes has started again.
+  /// - Throws: `UpFailure` as soon as one is known not to come up.
   private func settle(_ client: CastleClient, _ app: App, _ progress: inout Progress) async throws {
     let deadline = ContinuousClock.now + .seconds(Self.settleLimit)
     while true {
@@ -103,6 +122,16 @@ struct Up: AsyncParsableCommand {
         Self.awaited.contains($0["kind"]?.text ?? "") && $0["health"]?.text != "healthy"
       }
       if open.isEmpty { return }
+      let failed = open.filter { $0["health"]?.text == "failed" && $0["reason"]?.text != nil }
+      if !failed.isEmpty {
+        let parts = failed.map {
+          UpFailure.Part(name: $0["name"]?.text ?? "", type: $0["kind"]?.text ?? "", text: $0["reason"]?.text ?? "")
+        }
+        for part in parts { progress.keep("\(Terminal.styled("failed", .red)) \(part.name): \(part.reason)") }
+        throw UpFailure(
+          what: "The app is not well.", parts: parts,
+          next: "It is tried again as long as the castle runs: see castle status, or run castle up again.")
+      }
       let names = open.prefix(3).map { "\($0["kind"]?.text ?? "") \($0["name"]?.text ?? "")" }
       guard ContinuousClock.now < deadline else {
         throw Complaint(

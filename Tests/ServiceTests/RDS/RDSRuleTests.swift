@@ -4,6 +4,7 @@ import AWSCore
 import GateProtocol
 import PostgresEngine
 import Store
+import Supervisor
 import Testing
 
 @testable import RDSService
@@ -51,6 +52,13 @@ import Testing
     let table: [(String, Change, [KeeperAction])] = [
       ("settled", { _ in }, []),
       ("not open", { $0.isOpen = false }, [.open]),
+      (
+        "cannot be opened, and an instance on its way",
+        {
+          ($0.isOpen, $0.isBlocked) = (false, true)
+          $0.instances[1].isDeleting = true
+        }, [.finishInstance("b"), .open]
+      ),
       ("told something else", { $0.isApplied = false }, [.apply]),
       ("new password", { $0.cluster.passwordVersion = 2 }, [.setPassword]),
       (
@@ -133,10 +141,24 @@ import Testing
     var restarted = good
     restarted.note(state([("a", .starting), ("b", .available)]))
     #expect(Status.instance(a, cluster(), restarted) == "rebooting")
-    var broken = state([("a", .failed)])
-    broken.instances[0].message = "no space"
-    #expect(Status.instance(a, cluster(), seen(broken)) == "failed")
-    #expect(Status.instance(a, cluster(), seen(broken), hasParameters: true) == "incompatible-parameters")
+    #expect(Status.instance(a, cluster(), seen(state([("a", .failed)]))) == "creating")
+    for (cause, word) in [
+      (EngineFailure.Cause.files, "failed"), (.parameters, "incompatible-parameters"), (.storage, "storage-full"),
+    ] {
+      // It is tried again and again; the word stays.
+      for status in [PostgresCluster.Status.failed, .starting, .creating] {
+        var broken = state([("a", status)])
+        broken.instances[0].failure = EngineFailure(cause, "why")
+        #expect(Status.instance(a, cluster(), seen(broken)) == word)
+        #expect(Status.failures.contains(word))
+      }
+    }
+    var closed = ObservedRecord(cluster: "c", resourceID: "cluster-R")
+    closed.failure = EngineFailure(.program, "PostgreSQL is not installed")
+    #expect(word(closed) == "failed")
+    #expect(Status.instance(a, cluster(), closed) == "failed")
+    closed.forgetFailures()
+    #expect(word(closed) == "creating")
   }
 
   @Test(

@@ -45,11 +45,13 @@ struct StackEngine: Sendable {
 
   private func create(_ operation: PendingOperation) async throws {
     let record = session.record
+    let deadline = record.timeoutMinutes.map { record.created.adding(seconds: 60 * Double($0)) }
+    let waits = ResourceWaits(service.environment.clock, deadline: deadline)
     do {
       let evaluator = try session.evaluator(record.input, exports: try await service.exports(session.scope))
       let failures = await OrderedRun.run(evaluator.graph.logicalIds, needs: evaluator.graph.dependencies) { id in
         if session.record.resources[id]?.status == "CREATE_COMPLETE" { return }
-        try await createResource(id, evaluator, tags: record.input.tags)
+        try await createResource(id, evaluator, tags: record.input.tags, waits)
       }
       guard failures.isEmpty else { throw CFNError.validation(Self.summary(failures)) }
       try await finish("CREATE_COMPLETE", evaluator)
@@ -69,7 +71,8 @@ struct StackEngine: Sendable {
 
   /// Makes one resource of a template and records it.
   private func createResource(
-    _ id: String, _ evaluator: TemplateEvaluator, tags: [String: String], keeping old: ResourceState? = nil
+    _ id: String, _ evaluator: TemplateEvaluator, tags: [String: String], _ waits: ResourceWaits,
+    keeping old: ResourceState? = nil
   ) async throws {
     guard let resource = evaluator.template.resource(id) else { return }
     let verb = old == nil ? "CREATE" : "UPDATE"
@@ -85,7 +88,7 @@ struct StackEngine: Sendable {
         state = try await initiate(resource, id, evaluator, provider, context, keeping: old)
       }
       if let stabilize = provider.stabilize, let handle = state.handle {
-        state.handle = try await stabilize(handle, context)
+        state.handle = try await waits.wait { try await stabilize(handle, context) }
       }
       state.status = "\(verb)_COMPLETE"
       state.changed = service.environment.clock.now
@@ -98,12 +101,12 @@ struct StackEngine: Sendable {
       }
     } catch {
       try Task.checkCancellation()
-      let why = Self.reason(error)
-      if old == nil {
-        try await session.resourceStatus(id, "CREATE_FAILED", why)
-      } else {
-        try await session.resourceStatus(id, "UPDATE_FAILED", why)
-      }
+      // This one was well as far as anybody knows: another one failed.
+      let isCancelled = error is CancellationError
+      let why = isCancelled ? "Resource \(old == nil ? "creation" : "update") cancelled" : Self.reason(error)
+      // Before it is told: what is told is the first failure.
+      waits.cancel()
+      try await session.resourceStatus(id, "\(verb)_FAILED", why)
       throw error
     }
   }
@@ -259,7 +262,10 @@ struct StackEngine: Sendable {
     let policy = honoursPolicies ? resource.deletionPolicy : nil
     let context = session.context(resource.logicalID, tags: session.record.input.tags, policy: policy)
     // What a reference stood for may be gone by now, and removing needs no secrets.
-    try await provider(resource.type).delete(handle, try session.properties(resource), context)
+    let (provider, properties) = (try provider(resource.type), try session.properties(resource))
+    try await ResourceWaits.limited(service.environment.clock) {
+      try await provider.delete(handle, properties, context)
+    }
   }
 
   // MARK: - Update
@@ -269,10 +275,11 @@ struct StackEngine: Sendable {
       try await session.stackStatus("UPDATE_FAILED", "The update names no template.") { $0.pending = nil }
       return
     }
+    let waits = ResourceWaits(service.environment.clock)
     do {
       let evaluator = try session.evaluator(target, exports: try await service.exports(session.scope))
       let failures = await OrderedRun.run(evaluator.graph.logicalIds, needs: evaluator.graph.dependencies) { id in
-        try await updateResource(id, evaluator, target)
+        try await updateResource(id, evaluator, target, waits)
       }
       guard failures.isEmpty else { throw CFNError.validation(Self.summary(failures)) }
       let kept = Set(evaluator.graph.logicalIds)
@@ -295,10 +302,12 @@ struct StackEngine: Sendable {
     }
   }
 
-  private func updateResource(_ id: String, _ evaluator: TemplateEvaluator, _ target: StackInput) async throws {
+  private func updateResource(
+    _ id: String, _ evaluator: TemplateEvaluator, _ target: StackInput, _ waits: ResourceWaits
+  ) async throws {
     guard let resource = evaluator.template.resource(id) else { return }
     guard let old = session.record.resources[id], old.handle != nil, old.status != "CREATE_IN_PROGRESS" else {
-      return try await createResource(id, evaluator, tags: target.tags)
+      return try await createResource(id, evaluator, tags: target.tags, waits)
     }
     let needs = (evaluator.graph.dependencies[id] ?? []).sorted()
     let new = try evaluator.evaluate(resource, lookup: session.lookup()).properties.json
@@ -316,15 +325,17 @@ struct StackEngine: Sendable {
     }
     let provider = try provider(resource.type)
     if old.type != resource.type || !Self.changed(before, new).isDisjoint(with: provider.replacedBy) {
-      return try await createResource(id, evaluator, tags: target.tags, keeping: old)
+      return try await createResource(id, evaluator, tags: target.tags, waits, keeping: old)
     }
     guard let handle = old.handle else { return }
     try await session.resourceStatus(id, "UPDATE_IN_PROGRESS")
     do {
       try Self.check(new, provider)
       let context = session.context(id, tags: target.tags, policy: resource.deletionPolicy?.rawValue)
-      let changed = try await provider.update(
-        handle, try await session.resolved(before), try await session.resolved(new), context)
+      let (from, to) = (try await session.resolved(before), try await session.resolved(new))
+      let changed = try await ResourceWaits.limited(service.environment.clock) {
+        try await provider.update(handle, from, to, context)
+      }
       let sealed = try session.seal(new)
       try await session.resourceStatus(id, "UPDATE_COMPLETE") {
         $0.handle = changed
@@ -336,6 +347,7 @@ struct StackEngine: Sendable {
       if changed.physicalID != handle.physicalID { try await session.change { $0.pending?.leftovers.append(old) } }
     } catch {
       try Task.checkCancellation()
+      waits.cancel()
       try await session.resourceStatus(id, "UPDATE_FAILED", Self.reason(error))
       throw error
     }
@@ -399,7 +411,10 @@ struct StackEngine: Sendable {
       let now = try await session.resolved(try session.properties(resource))
       let context = session.context(id, tags: session.record.input.tags, policy: before.deletionPolicy)
       if now != properties || resource.status == "UPDATE_FAILED" {
-        _ = try await provider(before.type).update(handle, now, properties, context)
+        let provider = try provider(before.type)
+        _ = try await ResourceWaits.limited(service.environment.clock) {
+          try await provider.update(handle, now, properties, context)
+        }
       }
     } else if let handle = resource.handle {
       try await remove(resource, handle, honoursPolicies: false)

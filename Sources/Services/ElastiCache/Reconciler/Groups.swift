@@ -21,6 +21,7 @@ struct Groups: EngineFamily {
   typealias FinalSnapshot = SnapshotRecord
   typealias Engine = RedisGroup
   typealias Action = KeeperAction
+  typealias Log = EventLog
   /// The parameters that the servers get.
   typealias Parts = [String: String]
 
@@ -87,6 +88,16 @@ struct Groups: EngineFamily {
   func withdraw(_ arn: String) async { await board.set(arn, nil) }
   func withdrawAll() async { await board.removeAll() }
 
+  func events(
+    _ group: EngineGroupName, from before: ObservedRecord, to now: ObservedRecord
+  ) -> [EngineEvent] {
+    Events.between(before, now, group)
+  }
+
+  func farewell(_ group: EngineGroupName, _ wanted: WantedRedisGroup) -> [EngineEvent] {
+    wanted.group.nodes.map { Events.deleted($0.id, group) } + [Events.deleted(group)]
+  }
+
   // MARK: Steps
 
   func perform(
@@ -142,7 +153,9 @@ struct Groups: EngineFamily {
     return try await RedisGroup.open(specification, supervisor: supervisor, logger: environment.logger)
   }
 
-  func isNotInstalled(_ error: any Error) -> Bool { error as? RedisError == .notInstalled }
+  func failure(_ error: any Error, _ wanted: WantedRedisGroup) -> EngineFailure {
+    RedisGroup.failure(error, folder: "\(root)/\(wanted.group.resourceID)")
+  }
 
   func addressOwners(_ wanted: WantedRedisGroup) -> [String] {
     let arn = wanted.group.arn

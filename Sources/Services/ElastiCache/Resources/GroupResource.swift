@@ -82,9 +82,21 @@ extension ElastiCacheService {
     }
   }
 
+  /// - Throws: `AWSError` `NotStabilized` when the group, or one of its nodes, will not become available.
+  private func checkNotFailed(_ id: String, _ call: CallContext) async throws {
+    let (group, seen) = try await store.read { try Self.group(id, call.scope, $0) }
+    guard let failure = Status.failure(group, seen) else { return }
+    let status = Status.group(group, seen)
+    let bad = group.nodes.first { Status.failures.contains(Status.node($0.id, group, seen)) }
+    let word = status == Status.createFailed ? status : bad.map { Status.node($0.id, group, seen) } ?? status
+    throw CacheError.notStabilized("Replication Group \(group.id)", word, Events.told(failure))
+  }
+
   /// Returns when the group is available.
+  /// - Throws: `AWSError` `NotStabilized` when it will not become so.
   private func groupHandle(_ id: String, _ call: CallContext) async throws -> ResourceHandle {
     try await waitFor {
+      try await checkNotFailed(id, call)
       let answer = try await call.invoke(ElastiCache.describeReplicationGroups, .make { $0.replicationGroupId = id })
       guard let group = answer.replicationGroups?.first, group.status == "available",
         let nodes = group.nodeGroups?.first

@@ -4,6 +4,7 @@
 import EngineKit
 import RedisEngine
 import Store
+import Supervisor
 
 /// The observed state of a replication group.
 struct ObservedRecord: ObservedGroupRecord {
@@ -16,7 +17,12 @@ struct ObservedRecord: ObservedGroupRecord {
     var status: String
     var address: String
     var port: Int
-    var message: String?
+    /// Why it does not come up.
+    var failure: EngineFailure?
+    /// Has been available since it was made.
+    var wasAvailable: Bool?
+    /// It failed to start, and has not been available since.
+    var hasFailed: Bool?
 
     var isAvailable: Bool { status == RedisGroup.Status.available.rawValue }
   }
@@ -32,19 +38,27 @@ struct ObservedRecord: ObservedGroupRecord {
   var isSnapshotting = false
   var primary: String?
   var nodes: [String: Node] = [:]
+  /// The node that is taking over as the primary.
+  var failoverTo: String?
   /// Why the group cannot be looked after.
-  var message: String?
+  var failure: EngineFailure?
 
   /// Takes over what the engine says.
   mutating func note(_ state: RedisGroup.State) {
+    if let old = primary, let new = state.primary, old != new { failoverTo = new }
     primary = state.primary
+    if state.availablePrimary?.name == failoverTo { failoverTo = nil }
+    let before = nodes
     nodes = Dictionary(
       state.nodes.map { node in
         (
           node.name,
           Node(
             isPrimary: node.role == .primary, status: node.status.rawValue, address: node.address, port: node.port,
-            message: node.message)
+            failure: node.failure,
+            wasAvailable: node.status == .available || before[node.name]?.wasAvailable == true,
+            hasFailed: node.status == .available
+              ? nil : node.failure != nil ? true : before[node.name]?.hasFailed)
         )
       }, uniquingKeysWith: { first, _ in first })
     if state.isSettled { wasSettled = true }
@@ -52,6 +66,12 @@ struct ObservedRecord: ObservedGroupRecord {
 
   mutating func noteStopped() {
     for name in nodes.keys { nodes[name]?.status = RedisGroup.Status.stopped.rawValue }
+    forgetFailures()
+  }
+
+  mutating func forgetFailures() {
+    failure = nil
+    for name in nodes.keys { nodes[name]?.failure = nil }
   }
 
   var availablePrimary: Node? { nodes.values.first { $0.isPrimary && $0.isAvailable } }

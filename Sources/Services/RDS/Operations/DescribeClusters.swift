@@ -74,10 +74,10 @@ extension RDSService {
       $0.tagList = wire(cluster.tags)
       if let secret = cluster.secret { $0.masterUserSecret = masterSecret(secret, facts.status) }
       apply(settings, to: &$0)
-      if let message = facts.observed?.message {
+      if let failure = facts.observed?.failure {
         $0.statusInfos = [
           .make {
-            $0.message = message
+            $0.message = Events.told(failure)
             $0.normal = false
             $0.status = facts.status
             $0.statusType = "castle"

@@ -47,7 +47,7 @@ extension RDSService {
       $0.dbiResourceId = instance.resourceID
       $0.dbClusterIdentifier = cluster.id
       $0.dbInstanceClass = instance.instanceClass
-      $0.dbInstanceStatus = Status.instance(instance, cluster, facts.observed, hasParameters: facts.hasParameters)
+      $0.dbInstanceStatus = Status.instance(instance, cluster, facts.observed)
       $0.instanceCreateTime = instance.created
       $0.engine = EngineVersions.engine
       $0.engineVersion = cluster.engineVersion
@@ -115,10 +115,10 @@ extension RDSService {
     out.domainMemberships = []
     out.enabledCloudwatchLogsExports = facts.cluster.settings.logExports
     out.tagList = wire(instance.tags)
-    if let message = seen?.message {
+    if let failure = seen?.failure ?? facts.observed?.failure {
       out.statusInfos = [
         .make {
-          $0.message = message
+          $0.message = Events.told(failure)
           $0.normal = false
           $0.status = "error"
           $0.statusType = "castle"

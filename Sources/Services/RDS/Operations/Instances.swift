@@ -204,8 +204,8 @@ extension RDSService {
         "ForceFailover cannot be specified for a member of a DB cluster; use FailoverDBCluster.")
     }
     let instance = try await change(input.dbInstanceIdentifier, call) { it, facts in
-      let status = Status.instance(it, facts.cluster, facts.observed, hasParameters: facts.hasParameters)
-      guard ["available", "incompatible-parameters"].contains(status) else {
+      let status = Status.instance(it, facts.cluster, facts.observed)
+      guard status == "available" || Status.failures.contains(status) else {
         throw RDSError.instanceState(
           "Instance \(it.id) is in the \(status) state; it must be available to be rebooted.")
       }

@@ -17,7 +17,6 @@ extension RDSService {
     var group: ParameterGroupRecord?
 
     var status: String { Status.cluster(cluster, instances, observed) }
-    var hasParameters: Bool { !(group?.values.isEmpty ?? true) }
 
     /// - Throws: `InvalidDBClusterStateFault`.
     func requireAvailable() throws {

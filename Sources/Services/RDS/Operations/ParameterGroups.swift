@@ -100,17 +100,10 @@ extension RDSService {
       throw RDSError.invalid("At most 20 parameters can be modified in one request.")
     }
     let new = try input.parameters.map { try Self.check($0) }
-    let name = input.dbClusterParameterGroupName.lowercased()
-    try await store.write { tx in
-      var group = try Self.group(name, call, tx)
-      guard !name.hasPrefix("default.") else {
-        throw AWSError(
-          "InvalidDBParameterGroupState", "The parameter group \(name) cannot be modified: it is a default group.")
-      }
+    try await change(input.dbClusterParameterGroupName, call) { group in
       for (name, value) in new { group.values[name] = value }
-      try tx.put(group, call.scope)
     }
-    return .make { $0.dbClusterParameterGroupName = name }
+    return .make { $0.dbClusterParameterGroupName = input.dbClusterParameterGroupName.lowercased() }
   }
 
   private static func check(_ parameter: RDS.Parameter) throws -> (String, ParameterGroupRecord.Value) {
@@ -132,6 +125,40 @@ extension RDSService {
       throw RDSError.invalid("Invalid parameter value: \(value) for: \(name) allowed values are: \(rule.allowed)")
     }
     return (name, .init(value: value, applyMethod: method))
+  }
+
+  /// Parameters that are reset have their defaults again; like a change, static ones after a reboot.
+  func resetParameterGroup(
+    _ input: RDS.ResetDBClusterParameterGroupMessage, _ call: CallContext
+  ) async throws -> RDS.DBClusterParameterGroupNameMessage {
+    let resetsAll = input.resetAllParameters ?? false
+    let names = Set((input.parameters ?? []).compactMap(\.parameterName))
+    guard resetsAll != !names.isEmpty else {
+      throw RDSError.combination("Either ResetAllParameters or Parameters must be given, and not both.")
+    }
+    if let unknown = names.sorted().first(where: { Parameters.byName[$0] == nil }) {
+      throw RDSError.invalid("Could not find parameter with name: \(unknown)")
+    }
+    try await change(input.dbClusterParameterGroupName, call) { group in
+      group.values = resetsAll ? [:] : group.values.filter { !names.contains($0.key) }
+    }
+    return .make { $0.dbClusterParameterGroupName = input.dbClusterParameterGroupName.lowercased() }
+  }
+
+  /// Changes a group that somebody made.
+  private func change(
+    _ name: String, _ call: CallContext, _ body: @escaping @Sendable (inout ParameterGroupRecord) -> Void
+  ) async throws {
+    let name = name.lowercased()
+    try await store.write { tx in
+      var group = try Self.group(name, call, tx)
+      guard !name.hasPrefix("default.") else {
+        throw AWSError(
+          "InvalidDBParameterGroupState", "The parameter group \(name) cannot be modified: it is a default group.")
+      }
+      body(&group)
+      try tx.put(group, call.scope)
+    }
   }
 
   func deleteParameterGroup(

@@ -20,6 +20,7 @@ struct Clusters: EngineFamily {
   typealias FinalSnapshot = SnapshotRecord
   typealias Engine = PostgresCluster
   typealias Action = KeeperAction
+  typealias Log = EventLog
 
   struct Parts: Sendable {
     var instances: [InstanceRecord]
@@ -71,6 +72,7 @@ struct Clusters: EngineFamily {
   func actions(_ wanted: WantedCluster, _ keeper: isolated ClusterKeeper) async throws -> [KeeperAction] {
     var view = KeeperView(cluster: wanted.group, instances: wanted.parts.instances)
     view.passwordVersion = keeper.observed?.passwordVersion ?? 0
+    view.isBlocked = keeper.observed?.failure != nil
     guard let engine = keeper.engine else { return ClusterPlan.actions(view) }
     view.isOpen = true
     view.state = await engine.state
@@ -102,6 +104,16 @@ struct Clusters: EngineFamily {
 
   func withdraw(_ arn: String) async { await board.set(arn, nil) }
   func withdrawAll() async { await board.removeAll() }
+
+  func events(
+    _ group: EngineGroupName, from before: ObservedRecord, to now: ObservedRecord
+  ) -> [EngineEvent] {
+    Events.between(before, now, group)
+  }
+
+  func farewell(_ group: EngineGroupName, _ wanted: WantedCluster) -> [EngineEvent] {
+    wanted.parts.instances.map(Events.deleted) + [Events.deleted(group)]
+  }
 
   // MARK: Steps
 
@@ -171,10 +183,12 @@ struct Clusters: EngineFamily {
 
   private func finishInstance(_ name: String, _ keeper: isolated ClusterKeeper) async throws {
     let (id, scope) = (keeper.id, keeper.scope)
+    let now = environment.clock.now
     let gone = try await store.write { tx -> InstanceRecord? in
       guard let instance = try tx.get(InstanceRecord.self, scope, name), instance.cluster == id, instance.isDeleting
       else { return nil }
       try tx.delete(InstanceRecord.self, scope, name)
+      try EventRecord.append([Events.deleted(instance)], at: now, scope, tx)
       return instance
     }
     if let gone { try await environment.addresses.release(gone.arn) }
@@ -191,7 +205,9 @@ struct Clusters: EngineFamily {
       specification, supervisor: supervisor, installation: installation, logger: environment.logger)
   }
 
-  func isNotInstalled(_ error: any Error) -> Bool { error as? PostgresError == .notInstalled }
+  func failure(_ error: any Error, _ wanted: WantedCluster) -> EngineFailure {
+    PostgresCluster.failure(error, folder: "\(root)/\(wanted.group.resourceID)")
+  }
 
   func addressOwners(_ wanted: WantedCluster) -> [String] {
     let arn = wanted.group.arn

@@ -106,10 +106,15 @@ extension RDSService {
   }
 
   /// Returns when the cluster is available.
+  /// - Throws: `AWSError` `NotStabilized` when it cannot be run.
   private func clusterHandle(_ id: String, _ call: CallContext) async throws -> ResourceHandle {
     try await waitFor {
       let found = try await call.invoke(RDS.describeDBClusters, .make { $0.dbClusterIdentifier = id }).dbClusters?.first
-      guard let cluster = found, cluster.status == "available" else { return nil }
+      guard let cluster = found else { return nil }
+      if let status = cluster.status, Status.failures.contains(status) {
+        throw RDSError.notStabilized("DB Cluster \(id)", status, cluster.statusInfos?.first?.message)
+      }
+      guard cluster.status == "available" else { return nil }
       var attributes: [String: JSONValue] = [
         "Endpoint.Address": .string(cluster.endpoint ?? ""), "Endpoint.Port": .string(String(cluster.port ?? 5432)),
         "ReadEndpoint.Address": .string(cluster.readerEndpoint ?? ""),

@@ -65,17 +65,37 @@ extension RDSService {
       })
   }
 
+  /// - Throws: `AWSError` `NotStabilized` when the instance will not become available.
+  private func checkNotFailed(_ instance: RDS.DBInstance, what: String) throws {
+    guard let status = instance.dbInstanceStatus, Status.failures.contains(status) else { return }
+    throw RDSError.notStabilized(
+      "\(what) \(instance.dbInstanceIdentifier ?? "")", status, instance.statusInfos?.first?.message)
+  }
+
+  /// The writer of an instance's cluster, when it is another one: nothing comes up beside a writer that has failed.
+  private func writer(of instance: RDS.DBInstance, _ call: CallContext) async throws -> RDS.DBInstance? {
+    guard let cluster = instance.dbClusterIdentifier else { return nil }
+    let members = try await call.invoke(RDS.describeDBClusters, .make { $0.dbClusterIdentifier = cluster }).dbClusters?
+      .first?.dbClusterMembers
+    let writer = members?.first { $0.isClusterWriter == true }?.dbInstanceIdentifier
+    guard let writer, writer != instance.dbInstanceIdentifier else { return nil }
+    return try await call.invoke(RDS.describeDBInstances, .make { $0.dbInstanceIdentifier = writer }).dbInstances?.first
+  }
+
   /// Returns when the instance is available.
-  /// - Throws: `AWSError` when its server does not come up.
+  /// - Throws: `AWSError` `NotStabilized` when its server, or its cluster's writer, does not come up.
   private func instanceHandle(_ id: String, _ call: CallContext) async throws -> ResourceHandle {
     try await waitFor {
       let found = try await call.invoke(RDS.describeDBInstances, .make { $0.dbInstanceIdentifier = id }).dbInstances?
         .first
       guard let instance = found, let status = instance.dbInstanceStatus else { return nil }
-      if Status.failures.contains(status) {
-        throw RDSError.instanceState("The instance \(id) is \(status): \(instance.statusInfos?.first?.message ?? "")")
+      try checkNotFailed(instance, what: "DB Instance")
+      guard status == "available" else {
+        if let writer = try await writer(of: instance, call) {
+          try checkNotFailed(writer, what: "DB Instance \(id) waits for its cluster's writer: DB Instance")
+        }
+        return nil
       }
-      guard status == "available" else { return nil }
       return ResourceHandle(
         id,
         attributes: [
@@ -143,9 +163,13 @@ extension RDSService {
       update: { handle, old, new, context in
         let call = context.call.viaCloudFormation
         let gone = Set((old["Parameters"]?.object ?? [:]).keys).subtracting((new["Parameters"]?.object ?? [:]).keys)
-        guard gone.isEmpty else {
-          throw AWSError.notImplemented(
-            "RDS: taking parameters (\(gone.sorted().joined(separator: ", "))) out of a cluster parameter group")
+        if !gone.isEmpty {
+          _ = try await call.invoke(
+            RDS.resetDBClusterParameterGroup,
+            .make {
+              $0.dbClusterParameterGroupName = handle.physicalID
+              $0.parameters = gone.sorted().map { name in .make { $0.parameterName = name } }
+            })
         }
         try await Self.setParameters(handle.physicalID, new, call)
         try await Self.updateTags(call.arn("rds", "cluster-pg:\(handle.physicalID)"), new, context)

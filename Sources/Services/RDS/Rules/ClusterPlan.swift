@@ -29,6 +29,8 @@ struct KeeperView: Sendable {
   var cluster: ClusterRecord
   var instances: [InstanceRecord]
   var isOpen = false
+  /// It is known that the cluster cannot be opened now.
+  var isBlocked = false
   /// Whether the engine was told what is wanted (but for the password).
   var isApplied = false
   /// The version of the password that the engine was given.
@@ -42,7 +44,11 @@ enum ClusterPlan {
     let isGoing = cluster.wanted == .deleted
     // Nothing to be copied: no need to look at it first.
     if isGoing && cluster.finalSnapshot == nil { return [.destroy] }
-    guard view.isOpen else { return [.open] }
+    guard view.isOpen else {
+      // Nobody has to wait with going; what may be left of it is cleared away when the cluster is opened.
+      let leavers = view.isBlocked ? view.instances.filter(\.isDeleting) : []
+      return leavers.map { .finishInstance($0.id) } + [.open]
+    }
     if !view.isApplied { return [.apply] }
     if isGoing {
       guard view.state.isStopped, let snapshot = cluster.finalSnapshot else { return [] }
@@ -60,7 +66,7 @@ enum ClusterPlan {
     if cluster.isStarting && (live.isEmpty || view.state.availableWriter != nil) { actions.append(.finishStart) }
     if let failover = cluster.failover { actions += failOver(failover, view, live) }
     for instance in live {
-      if let request = instance.reboot, view.state[instance.id]?.pid != nil {
+      if let request = instance.reboot, let seen = view.state[instance.id], seen.pid != nil || seen.failure != nil {
         actions.append(.restart(instance: instance.id, request: request))
       }
     }

@@ -1,13 +1,15 @@
 // The status words of clusters and instances. Pure.
 
 import PostgresEngine
+import Supervisor
 
 enum Status {
   /// A cluster's status.
   /// - Parameter instances: its members, those on their way out included.
   static func cluster(_ cluster: ClusterRecord, _ instances: [InstanceRecord], _ seen: ObservedRecord?) -> String {
     guard let seen, seen.resourceID == cluster.resourceID, seen.isOpen else {
-      return cluster.wanted == .deleted ? "deleting" : "creating"
+      if cluster.wanted == .deleted { return "deleting" }
+      return seen?.resourceID == cluster.resourceID && seen?.failure != nil ? "failed" : "creating"
     }
     switch cluster.wanted {
     case .deleted: return seen.isBackingUp ? "backing-up" : "deleting"
@@ -21,16 +23,16 @@ enum Status {
   }
 
   /// An instance's status.
-  /// - Parameter hasParameters: whether the cluster's parameter group changes anything.
-  static func instance(
-    _ instance: InstanceRecord, _ cluster: ClusterRecord?, _ seen: ObservedRecord?, hasParameters: Bool = false
-  ) -> String {
+  static func instance(_ instance: InstanceRecord, _ cluster: ClusterRecord?, _ seen: ObservedRecord?) -> String {
     guard let cluster, !instance.isDeleting, cluster.wanted != .deleted else { return "deleting" }
-    let known = seen?.resourceID == cluster.resourceID ? seen?.instances[instance.id] : nil
+    let seen = seen?.resourceID == cluster.resourceID ? seen : nil
+    let known = seen?.instances[instance.id]
     let engine = known.flatMap { PostgresCluster.Status(rawValue: $0.status) }
     if cluster.wanted == .stopped { return engine == .stopped || engine == nil ? "stopped" : "stopping" }
+    if let failure = seen?.failure, seen?.isOpen != true { return word(failure) }
     guard let known, let engine else { return "creating" }
     if instance.reboot != nil { return "rebooting" }
+    if let failure = known.failure { return word(failure) }
     switch engine {
     case .available: return cluster.failover != nil && known.isWriter ? "rebooting" : "available"
     case .creating: return "creating"
@@ -38,13 +40,20 @@ enum Status {
     case .rejoining: return known.wasAvailable ? "rebooting" : "creating"
     case .stopping: return "rebooting"
     case .stopped: return "starting"
-    case .failed:
-      // A server that ended is started again at once; only one that does not come up has a message.
-      if known.message == nil { return "rebooting" }
-      return hasParameters ? "incompatible-parameters" : "failed"
+    // Started again at once; when it does not come up there is a failure.
+    case .failed: return known.wasAvailable ? "rebooting" : "creating"
+    }
+  }
+
+  /// The status of an instance whose server does not come up.
+  static func word(_ failure: EngineFailure) -> String {
+    switch failure.cause {
+    case .parameters: "incompatible-parameters"
+    case .storage: "storage-full"
+    case .sharedMemory, .memory, .files, .program, .silent, .other: "failed"
     }
   }
 
   /// Statuses that do not end by themselves.
-  static let failures: Set<String> = ["failed", "incompatible-parameters"]
+  static let failures: Set<String> = ["failed", "incompatible-parameters", "storage-full"]
 }

@@ -4,6 +4,7 @@
 import EngineKit
 import PostgresEngine
 import Store
+import Supervisor
 
 /// The observed state of a cluster.
 struct ObservedRecord: ObservedGroupRecord {
@@ -19,7 +20,12 @@ struct ObservedRecord: ObservedGroupRecord {
     var needsRestart: Bool
     /// Has been available since it was made.
     var wasAvailable: Bool
-    var message: String?
+    /// Why it does not come up.
+    var failure: EngineFailure?
+    /// Its server ended, and it has not been available since.
+    var wasDown: Bool?
+    /// It failed to start, and has not been available since.
+    var hasFailed: Bool?
 
     var isAvailable: Bool { status == PostgresCluster.Status.available.rawValue }
   }
@@ -33,25 +39,42 @@ struct ObservedRecord: ObservedGroupRecord {
   var isBackingUp = false
   var writer: String?
   var instances: [String: Instance] = [:]
+  /// The instance that is taking over as the writer.
+  var failoverTo: String?
   /// Why the cluster cannot be looked after.
-  var message: String?
+  var failure: EngineFailure?
 
   /// Takes over what the engine says.
   mutating func note(_ state: PostgresCluster.State) {
+    if let old = writer, let new = state.writer, old != new { failoverTo = new }
     writer = state.writer
+    if state.availableWriter?.name == failoverTo { failoverTo = nil }
     var seen: [String: Instance] = [:]
     for instance in state.instances {
       let isAvailable = instance.status == .available
+      let before = instances[instance.name]
+      let isDown = before?.wasAvailable == true && instance.pid == nil
       seen[instance.name] = Instance(
         isWriter: instance.role == .writer, status: instance.status.rawValue, address: instance.address,
         port: instance.port, needsRestart: instance.needsRestart,
-        wasAvailable: isAvailable || instances[instance.name]?.wasAvailable == true, message: instance.message)
+        wasAvailable: isAvailable || before?.wasAvailable == true, failure: instance.failure,
+        wasDown: isAvailable ? nil : isDown ? true : before?.wasDown,
+        hasFailed: isAvailable ? nil : instance.failure != nil ? true : before?.hasFailed)
     }
     instances = seen
   }
 
   mutating func noteStopped() {
-    for name in instances.keys { instances[name]?.status = PostgresCluster.Status.stopped.rawValue }
+    for name in instances.keys {
+      instances[name]?.status = PostgresCluster.Status.stopped.rawValue
+      if instances[name]?.wasAvailable == true { instances[name]?.wasDown = true }
+    }
+    forgetFailures()
+  }
+
+  mutating func forgetFailures() {
+    failure = nil
+    for name in instances.keys { instances[name]?.failure = nil }
   }
 
   /// Whether no server runs.

@@ -1,0 +1,67 @@
+// What replication groups and their nodes tell of themselves. Pure.
+
+import EngineKit
+import Supervisor
+
+enum Events {
+  /// The source types that there are events of.
+  static let groupType = "replication-group"
+  static let nodeType = "cache-cluster"
+
+  /// What happened between two looks at a group.
+  static func between(_ before: ObservedRecord, _ now: ObservedRecord, _ group: EngineGroupName) -> [EngineEvent] {
+    func event(_ message: String) -> EngineEvent { EngineEvent(groupType, group.id, arn: group.arn, message) }
+    var events: [EngineEvent] = []
+    if let failure = now.failure, failure != before.failure {
+      events.append(event("Replication group \(group.id) cannot be run. \(told(failure))"))
+    }
+    for name in now.nodes.keys.sorted() {
+      guard let seen = now.nodes[name] else { continue }
+      events += of(name, before.nodes[name], seen, group)
+    }
+    if let target = before.failoverTo, now.failoverTo == nil, now.availablePrimary != nil {
+      events.append(event("Failover to replica node \(target) completed"))
+    }
+    if now.wasSettled && !before.wasSettled { events.append(event("Replication group \(group.id) created")) }
+    return events
+  }
+
+  private static func of(
+    _ name: String, _ before: ObservedRecord.Node?, _ now: ObservedRecord.Node, _ group: EngineGroupName
+  ) -> [EngineEvent] {
+    func event(_ message: String) -> EngineEvent { EngineEvent(nodeType, name, arn: nodeARN(name, group), message) }
+    var events: [EngineEvent] = []
+    if now.isAvailable && before?.isAvailable != true {
+      if before?.wasAvailable != true { events.append(event("Cache cluster created")) }
+      if before?.hasFailed == true { events.append(event("Recovered cache node 0001")) }
+    }
+    if let failure = now.failure, failure != before?.failure {
+      events.append(event("Cache cluster put into \(Status.word(failure)). \(told(failure))"))
+    }
+    return events
+  }
+
+  /// A failure with what a person can do about it.
+  static func told(_ failure: EngineFailure) -> String {
+    var failure = failure
+    if failure.cause == .parameters && failure.remedy == nil {
+      failure.remedy = "correct the parameters of the group's cache parameter group"
+    }
+    return failure.description
+  }
+
+  private static func nodeARN(_ name: String, _ group: EngineGroupName) -> String {
+    // arn:aws:elasticache:REGION:ACCOUNT:replicationgroup:NAME
+    var parts = group.arn.split(separator: ":", omittingEmptySubsequences: false).prefix(5).map(String.init)
+    parts += ["cluster", name]
+    return parts.joined(separator: ":")
+  }
+
+  static func deleted(_ node: String, _ group: EngineGroupName) -> EngineEvent {
+    EngineEvent(nodeType, node, arn: nodeARN(node, group), "Cache cluster deleted")
+  }
+
+  static func deleted(_ group: EngineGroupName) -> EngineEvent {
+    EngineEvent(groupType, group.id, arn: group.arn, "Replication group \(group.id) deleted")
+  }
+}
