@@ -76,7 +76,10 @@ import Testing
       if engine["found"] == true { #expect(engine["path"]?.text?.hasPrefix("/") == true, "\(engine)") }
     }
     let wanted = engines.filter { $0["optional"] == false }
-    #expect(wanted.count == 4 && (told.status == 0) == wanted.allSatisfy { $0["found"] == true })
+    let machine = try told.json()["machine"]?.array ?? []
+    #expect(machine.map { $0["name"]?.text } == ["/dev/shm"])
+    let isWell = wanted.allSatisfy { $0["found"] == true } && machine.allSatisfy { $0["well"] == true }
+    #expect(wanted.count == 4 && (told.status == 0) == isWell)
     let text = try await castle.castle(["doctor"], state: false)
     #expect(text.output.contains("PostgreSQL") && !text.output.contains("\u{1b}"))
   }

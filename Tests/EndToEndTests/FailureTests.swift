@@ -70,30 +70,40 @@ struct FailureScriptTests {
   }
 }
 
-@Suite("castle up without /dev/shm", .serialized, .castle(.stopped)) struct UpSharedMemoryTests {
-  @Test("says that it is missing or closed, and the command that helps", .timeLimit(.minutes(2)))
-  func sharedMemory() async throws {
-    let castle = try castle()
-    // A mount namespace of one's own; that takes root.
-    guard geteuid() == 0, try await castle.run("unshare", ["-m", "true"]).status == 0 else { return }
-    let file = "\(castle.folder)/castle.yaml"
-    try """
+@Suite("castle up on a machine that lacks something", .serialized, .castle(.stopped)) struct UpMachineTests {
+  private static let file = """
     name: shop
     region: us-east-1
     services:
       web: { run: python3 -m http.server, port: 3000, uses: [orders] }
     databases:
       orders: { engine: aurora-postgresql }
-    """.write(toFile: file, atomically: true, encoding: .utf8)
-    let script = """
-      mkdir -p "$1/empty" && mount --bind "$1/empty" /dev/shm && mount -o remount,ro,bind /dev/shm || exit 77
-      "$2" doctor --json
-      exec "$2" up -d --file "$3" --port "$4" --state "$5"
-      """
+    """
+
+  /// Runs castle up in a mount namespace of its own, which takes root.
+  /// - Parameter prepare: a shell script with the castle's folder as $1, the program as $2, the state as $5.
+  /// - Returns: nil where that is not possible.
+  private func up(_ prepare: String) async throws -> Finished? {
+    let castle = try castle()
+    guard geteuid() == 0, try await castle.run("unshare", ["-m", "true"]).status == 0 else { return nil }
+    let file = "\(castle.folder)/castle.yaml"
+    try Self.file.write(toFile: file, atomically: true, encoding: .utf8)
+    let script = prepare + "\nexec \"$2\" up -d --file \"$3\" --port \"$4\" --state \"$5\""
     let up = try await castle.run(
       "unshare", ["-m", "sh", "-c", script, "sh", castle.folder, castle.program, file, "\(castle.port)", castle.state],
       seconds: 90)
-    if up.status == 77 { return }
+    try await castle.castle(["destroy", "--yes"]).succeeded()
+    return up.status == 77 ? nil : up
+  }
+
+  @Test("without /dev/shm it says so, and the command that helps; so does castle doctor", .timeLimit(.minutes(2)))
+  func sharedMemory() async throws {
+    let up = try await up(
+      """
+      mkdir -p "$1/empty" && mount --bind "$1/empty" /dev/shm && mount -o remount,ro,bind /dev/shm || exit 77
+      "$2" doctor --json
+      """)
+    guard let up else { return }
     #expect(up.status == 1, "\(up)")
     #expect(up.error.contains("shared memory segment"), "\(up)")
     #expect(up.error.contains("OrdersWriter (AWS::RDS::DBInstance) failed: DB Instance "), "\(up)")
@@ -101,5 +111,16 @@ struct FailureScriptTests {
     let doctor = try JSONDecoder().decode(JSONValue.self, from: Data(up.output.utf8))
     #expect(doctor["machine"]?.array?.first?["well"] == false, "\(up)")
     #expect(doctor["machine"]?.array?.first?["problem"] == "/dev/shm is read-only", "\(up)")
+  }
+
+  @Test("on a full disk it says which", .timeLimit(.minutes(2))) func storage() async throws {
+    let up = try await up(
+      """
+      mkdir -p "$5/rds" && chmod 711 "$5" && mount -t tmpfs -o size=20m,mode=711 tmpfs "$5/rds" || exit 77
+      """)
+    guard let up else { return }
+    #expect(up.status == 1, "\(up)")
+    #expect(up.error.contains("is in state: storage-full. "), "\(up)")
+    #expect(up.error.contains("what to do: free room on the disk that holds "), "\(up)")
   }
 }

@@ -25,6 +25,8 @@ import Testing
         + #"FATAL:  configuration file "/d/postgresql.conf" contains errors"#)
     #expect(
       PostgresFailure.lastWords("initdb: error: could not create directory: No space\n", pid: nil).contains("No space"))
+    let script = "running bootstrap script ... 2026-11-23 17:14:46.743 UTC [285] FATAL:  could not extend file\n"
+    #expect(PostgresFailure.lastWords(script, pid: nil) == "FATAL:  could not extend file")
     let error = PostgresError.startFailed(instance: "a", log: words)
     #expect(PostgresFailure.of(error, parameters: ["timezone": "Nowhere/Land"], folder: "/")?.cause == .parameters)
     #expect(PostgresFailure.of(error, parameters: [:], folder: "/")?.cause == .other)

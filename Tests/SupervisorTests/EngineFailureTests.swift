@@ -13,6 +13,7 @@ import Testing
       (#"could not resize shared memory segment "/PostgreSQL.1" to 8 bytes: No space left on device"#, "sharedMemory"),
       ("FATAL: could not map anonymous shared memory: Cannot allocate memory", "memory"),
       ("PANIC: could not write to file \"pg_wal/xlogtemp.7\": No space left on device", "storage"),
+      ("could not extend file: wrote only 4096 of 8192 bytes HINT: Check free disk space.", "storage"),
       ("FATAL: data directory \"/d\" has invalid permissions", "files"),
       ("Can't chdir to '/d': Permission denied", "files"), ("something else", "other"),
     ])
@@ -35,6 +36,15 @@ import Testing
   func certainty() {
     #expect(!EngineFailure(.parameters, "").isCertain(after: 0) && EngineFailure(.parameters, "").isCertain(after: 1))
     #expect(!EngineFailure(.files, "").isCertain(after: 3) && EngineFailure(.files, "").isCertain(after: 4))
+  }
+
+  @Test("the same failure of another process is no news")
+  func news() {
+    let first = EngineFailure(.other, "could not open /PostgreSQL.26195 as 17")
+    #expect(first.isNews(after: nil))
+    #expect(!EngineFailure(.other, "could not open /PostgreSQL.881 as 9").isNews(after: first))
+    #expect(EngineFailure(.other, "could not close it").isNews(after: first))
+    #expect(EngineFailure(.files, first.reason).isNews(after: first))
   }
 
   @Test("a program that cannot be run is told with what says how it is installed")

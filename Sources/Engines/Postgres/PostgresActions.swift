@@ -9,6 +9,7 @@ import Supervisor
 extension PostgresCluster {
   /// Does one action. A failure is noted with the instance and delays the next try; the planner decides again.
   func perform(_ action: Action) async {
+    let began = parametersNumber
     logger.debug("action", metadata: ["cluster": "\(id)", "action": "\(action)"])
     do {
       switch action {
@@ -29,11 +30,12 @@ extension PostgresCluster {
       case .wake: break
       }
     } catch {
-      await failed(action, error)
+      await failed(action, error, isOld: began != parametersNumber)
     }
   }
 
-  private func failed(_ action: Action, _ error: any Error) async {
+  /// - Parameter isOld: it was begun with parameters that have changed since.
+  private func failed(_ action: Action, _ error: any Error, isOld: Bool) async {
     if error is CancellationError { return }
     logger.warning("action failed", metadata: ["cluster": "\(id)", "action": "\(action)", "error": "\(error)"])
     let name: String? =
@@ -45,6 +47,7 @@ extension PostgresCluster {
       case .measure, .setSynchronous, .prepare, .wake: observed.writer
       }
     guard let name else { return }
+    if isOld { return forgetFailures(name) }
     var budget = budgets[name] ?? RestartBudget(firstDelay: 0.1, longestDelay: 15)
     let due = budget.failed(at: now, startedAt: nil)
     budgets[name] = budget

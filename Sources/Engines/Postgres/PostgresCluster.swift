@@ -27,6 +27,8 @@ public actor PostgresCluster {
   /// Facts that only people and endpoints want.
   var details: [String: Details] = [:]
   var failovers = 0
+  /// Rises with each change of the parameters.
+  var parametersNumber = 0
   /// Makes instances known that are being stopped, for their status.
   var stopping: Set<String> = []
 
@@ -174,6 +176,7 @@ public actor PostgresCluster {
     }
     // What failed may succeed with these.
     if specification.parameters != desired.parameters {
+      parametersNumber += 1
       for name in observed.instances.keys { forgetFailures(name) }
     }
     for instance in specification.instances where observed.instances[instance.name] == nil {

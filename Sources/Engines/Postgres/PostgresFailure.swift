@@ -54,10 +54,11 @@ enum PostgresFailure {
     ]
     var words: [Substring] = []
     for line in log.split(separator: "\n") {
-      // `2026-11-23 16:29:58.646 GMT [29771] FATAL:  …`
+      // `2026-11-23 16:29:58.646 GMT [29771] FATAL:  …`, in initdb's output behind what it does.
       let parts = line.split(separator: "] ", maxSplits: 1)
-      let isPrefixed = parts.count == 2 && parts[0].contains(" [") && parts[0].first?.isNumber == true
-      if isPrefixed, let pid, !parts[0].hasSuffix("[\(pid)") { continue }
+      let number = parts.count == 2 ? parts[0].split(separator: "[").last ?? "" : ""
+      let isPrefixed = parts.first?.contains(" [") == true && !number.isEmpty && number.allSatisfy(\.isNumber)
+      if isPrefixed, let pid, number != "\(pid)" { continue }
       let text = isPrefixed ? parts[1] : line
       if noise.contains(where: { text.contains($0) }) { continue }
       words.append(text)

@@ -10,6 +10,7 @@ extension RedisGroup {
 
   /// Does one action. A failure is noted with the node and delays the next try.
   func perform(_ action: Action) async {
+    let began = parametersNumber
     logger.debug("action", metadata: ["group": "\(id)", "action": "\(action)"])
     do {
       switch action {
@@ -24,11 +25,12 @@ extension RedisGroup {
       case .elect, .wake: break
       }
     } catch {
-      await failed(action, error)
+      await failed(action, error, isOld: began != parametersNumber)
     }
   }
 
-  private func failed(_ action: Action, _ error: any Error) async {
+  /// - Parameter isOld: it was begun with parameters that have changed since.
+  private func failed(_ action: Action, _ error: any Error, isOld: Bool) async {
     if error is CancellationError { return }
     logger.warning("action failed", metadata: ["group": "\(id)", "action": "\(action)", "error": "\(error)"])
     let name: String? =
@@ -39,6 +41,7 @@ extension RedisGroup {
       case .measure, .elect, .wake: nil
       }
     guard let name else { return }
+    if isOld { return forgetFailures(name) }
     if case .handOver = action {
       observed.switchTo = nil
       messages[name] = "\(error)"

@@ -31,6 +31,8 @@ public actor RedisGroup {
   /// Those whose next end is wanted.
   var stopsWanted: Set<String> = []
   var failovers = 0
+  /// Rises with each change of the parameters.
+  var parametersNumber = 0
 
   private var stopping: Set<String> = []
   var isClosed = false
@@ -151,6 +153,7 @@ public actor RedisGroup {
     else { throw RedisError.invalid("id, data root and user of a group cannot change") }
     // What failed may succeed with these.
     if specification.parameters != desired.parameters {
+      parametersNumber += 1
       for name in observed.nodes.keys { forgetFailures(name) }
     }
     for node in specification.nodes where observed.nodes[node.name] == nil { observed.nodes[node.name] = NodeFacts() }

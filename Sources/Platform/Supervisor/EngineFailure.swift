@@ -46,6 +46,12 @@ public struct EngineFailure: Codable, Sendable, Hashable, CustomStringConvertibl
     }
   }
 
+  /// Whether it is what was told before: numbers (of processes, bytes, files) are others at each try.
+  public func isNews(after told: EngineFailure?) -> Bool {
+    guard let told else { return true }
+    return cause != told.cause || reason.filter { !$0.isNumber } != told.reason.filter { !$0.isNumber }
+  }
+
   public var description: String {
     guard let remedy else { return reason }
     return (reason.last.map { ".!?…".contains($0) } == true ? reason : reason + ".") + Self.remedyMark + remedy
@@ -83,7 +89,8 @@ public struct EngineFailure: Codable, Sendable, Hashable, CustomStringConvertibl
     if has("could not map anonymous shared memory") { return .memory }
     // A segment with a name is a file of /dev/shm, shm_overview(7).
     if has("shared memory segment \"", "/dev/shm") { return .sharedMemory }
-    if has("No space left on device", "Disk quota exceeded") { return .storage }
+    // PostgreSQL counts what it could write, and adds "Check free disk space."
+    if has("No space left on device", "Disk quota exceeded", "free disk space") { return .storage }
     if has("Cannot allocate memory", "out of memory", "Out of memory") { return .memory }
     if has(
       "Permission denied", "Operation not permitted", "Read-only file system", "invalid permissions",

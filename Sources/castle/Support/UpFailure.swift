@@ -18,9 +18,10 @@ struct UpFailure: Error, CustomStringConvertible {
       self.name = name
       self.type = type
       let mark = text.firstRange(of: EngineFailure.remedyMark)
-      reason = mark.map { String(text[..<$0.lowerBound]) } ?? text
       // A stack puts its error's code behind all that was said.
-      remedy = mark.map { text[$0.upperBound...].replacing(" (NotStabilized)", with: "") }.map { String($0) }
+      func plain(_ text: Substring) -> String { String(text.replacing(" (NotStabilized)", with: "")) }
+      reason = plain(mark.map { text[..<$0.lowerBound] } ?? text[...])
+      remedy = mark.map { plain(text[$0.upperBound...]) }
     }
 
     var isCancelled: Bool { reason.hasPrefix("Resource ") && reason.hasSuffix(" cancelled") }

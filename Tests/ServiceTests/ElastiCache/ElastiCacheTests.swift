@@ -86,6 +86,14 @@ import Testing
       let roles = now.nodeGroups?.first?.nodeGroupMembers?.map(\.currentRole)
       return now.status == "available" && roles == ["replica", "primary"] ? () : nil
     }
+    let told = try await f.run(ElastiCache.describeEvents) {
+      $0.sourceIdentifier = id
+      $0.sourceType = "replication-group"
+    }
+    #expect(
+      told.events?.compactMap(\.message) == [
+        "Replication group \(id) created", "Failover to replica node \(id)-002 completed",
+      ])
     print("elasticache: failover after \(millisecondsSince(failing)) ms")
     #expect(try await redis(f, nodes.primaryEndpoint, token: token, ["GET", "cart"]) == "full")
     #expect(try await redis(f, nodes.primaryEndpoint, token: token, ["SET", "cart", "fuller"]) == "OK")

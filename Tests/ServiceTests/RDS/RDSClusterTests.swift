@@ -92,6 +92,15 @@ import Testing
       #expect(try await sql(f, after, "SELECT count(*), pg_is_in_recovery() FROM t") == "2|f")
       try await awaitInstances(f)
       #expect(try await sql(f, after, "SELECT pg_is_in_recovery()", isReader: true) == "t")
+      let events = try await f.run(RDS.describeEvents).events ?? []
+      let told = events.filter { $0.sourceType == "db-cluster" }.compactMap(\.message)
+      #expect(
+        told == [
+          "DB cluster created", "Started cross AZ failover to DB instance: orders-2",
+          "Completed failover to DB instance: orders-2",
+        ])
+      let ofWriter = events.filter { $0.sourceIdentifier == "orders-1" }.compactMap(\.message)
+      #expect(ofWriter == ["DB instance created", "DB instance shutdown", "DB instance restarted"])
     }
   }
 

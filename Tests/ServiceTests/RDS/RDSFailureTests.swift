@@ -102,7 +102,7 @@ import Testing
       // A reboot tries at once, and tells again what is wrong.
       try await f.run(RDS.rebootDBInstance) { $0.dbInstanceIdentifier = "orders-1" }
       try await f.rds.waitFor {
-        try await events(f, "db-instance", "orders-1").count { $0.eventCategories == ["failure"] } == 3 ? () : nil
+        try await events(f, "db-instance", "orders-1").count { $0.eventCategories == ["failure"] } >= 3 ? () : nil
       }
       try await awaitInstance(f, "orders-1", "incompatible-parameters")
       try await reset("shared_buffers")
@@ -110,7 +110,7 @@ import Testing
       #expect(try await instance(f, "orders-1").statusInfos?.isEmpty ?? true)
       let all = try await events(f, "db-instance", "orders-1")
       #expect(all.contains { $0.message == "DB instance created" && $0.eventCategories == ["creation"] })
-      #expect(all.count { $0.eventCategories == ["failure"] } == 3, "\(all)")
+      #expect(all.count { $0.eventCategories == ["failure"] } >= 3, "\(all)")
     }
   }
 
@@ -145,7 +145,9 @@ import Testing
       try PrivateFiles.remove(root)
       try PrivateFiles.write("in the way".utf8, to: root)
       for id in ["lost", "late"] { try await create(f, id) }
-      for (provider, id) in [(f.rds.clusterProvider, "lost"), (f.rds.instanceProvider, "lost-1")] {
+      for (provider, id) in [
+        (f.rds.clusterProvider, "lost"), (f.rds.instanceProvider, "lost-1"), (f.rds.clusterProvider, "late"),
+      ] {
         let told = try #require(try await refusal(provider, id, f))
         #expect(told.code == "NotStabilized" && told.message.contains("is in state: failed."), "\(told)")
         #expect(told.message.contains(root), "\(told)")

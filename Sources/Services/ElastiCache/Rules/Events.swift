@@ -12,15 +12,17 @@ enum Events {
   static func between(_ before: ObservedRecord, _ now: ObservedRecord, _ group: EngineGroupName) -> [EngineEvent] {
     func event(_ message: String) -> EngineEvent { EngineEvent(groupType, group.id, arn: group.arn, message) }
     var events: [EngineEvent] = []
-    if let failure = now.failure, failure != before.failure {
+    if let failure = now.failure, failure.isNews(after: before.failure) {
       events.append(event("Replication group \(group.id) cannot be run. \(told(failure))"))
     }
     for name in now.nodes.keys.sorted() {
       guard let seen = now.nodes[name] else { continue }
       events += of(name, before.nodes[name], seen, group)
     }
-    if let target = before.failoverTo, now.failoverTo == nil, now.availablePrimary != nil {
-      events.append(event("Failover to replica node \(target) completed"))
+    // A quick failover has begun and ended between two looks.
+    let hasBegun = before.primary != nil && now.primary != nil && now.primary != before.primary
+    if hasBegun || before.failoverTo != nil, now.failoverTo == nil, now.availablePrimary != nil {
+      events.append(event("Failover to replica node \(now.primary ?? "") completed"))
     }
     if now.wasSettled && !before.wasSettled { events.append(event("Replication group \(group.id) created")) }
     return events
@@ -35,7 +37,7 @@ enum Events {
       if before?.wasAvailable != true { events.append(event("Cache cluster created")) }
       if before?.hasFailed == true { events.append(event("Recovered cache node 0001")) }
     }
-    if let failure = now.failure, failure != before?.failure {
+    if let failure = now.failure, failure.isNews(after: before?.failure) {
       events.append(event("Cache cluster put into \(Status.word(failure)). \(told(failure))"))
     }
     return events

@@ -16,18 +16,19 @@ enum Events {
     }
     var events: [EngineEvent] = []
     if now.isOpen && !before.isOpen { events.append(event("creation", "DB cluster created")) }
-    if let failure = now.failure, failure != before.failure {
+    if let failure = now.failure, failure.isNews(after: before.failure) {
       events.append(event("failure", "The DB cluster cannot be run. \(told(failure))"))
     }
-    if let target = now.failoverTo, before.failoverTo != target {
-      events.append(event("failover", "Started cross AZ failover to DB instance: \(target)"))
-    }
+    // A quick one has begun and ended between two looks.
+    let writer = now.writer ?? ""
+    let hasBegun = before.writer != nil && now.writer != nil && now.writer != before.writer
+    if hasBegun { events.append(event("failover", "Started cross AZ failover to DB instance: \(writer)")) }
     for name in now.instances.keys.sorted() {
       guard let seen = now.instances[name] else { continue }
       events += of(name, before.instances[name], seen, cluster)
     }
-    if let target = before.failoverTo, now.failoverTo == nil, now.availableWriter != nil {
-      events.append(event("failover", "Completed failover to DB instance: \(target)"))
+    if hasBegun || before.failoverTo != nil, now.failoverTo == nil, now.availableWriter != nil {
+      events.append(event("failover", "Completed failover to DB instance: \(writer)"))
     }
     if !now.instances.isEmpty && !before.instances.isEmpty && now.isStopped != before.isStopped {
       events.append(event("notification", now.isStopped ? "DB cluster stopped" : "DB cluster started"))
@@ -51,7 +52,7 @@ enum Events {
       }
       if before?.hasFailed == true { events.append(event("recovery", "Recovery of the DB instance is complete.")) }
     }
-    if let failure = now.failure, failure != before?.failure { events.append(failed(failure, event)) }
+    if let failure = now.failure, failure.isNews(after: before?.failure) { events.append(failed(failure, event)) }
     return events
   }
 
