@@ -251,7 +251,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "AWSWire", "ByteRegex", "CLinux", "GateCore", "GateProtocol", "GateTokens", "HTTPWire", "LinearRegex", "WebACL",
+        "AWSWire", "ByteRegex", "CLinux", "COpenSSL", "GateCore", "GateProtocol", "GateTokens", "HTTPWire",
+        "LinearRegex", "WebACL",
       ],
       path: "Tests/FuzzTargets", swiftSettings: house),
     tests("FuzzingTests", ["FuzzTargets"], exclude: ["Corpus"]),

@@ -20,6 +20,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case webACL = "web-acl"
   /// A ClientHello, from its type on.
   case hello
+  /// Records of TLS whose keys are known, and a network that does as it likes.
+  case records
   /// A pattern, an empty byte, and a text: in each engine its two ways of matching must agree.
   case regex
   /// What stands in cookies and Authorization: sealed values, tokens, key sets.
@@ -43,8 +45,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     #if DEBUG
       case .http2Server: SessionChecks.server(view)
       case .http2Target: SessionChecks.target(view)
+      case .records: RecordChecks.run(view)
     #else
-      case .http2Server, .http2Target: preconditionFailure("looks into the Gate, as only debug builds let it")
+      case .http2Server, .http2Target, .records: preconditionFailure("looks into the Gate, as only debug builds let it")
     #endif
     case .webACL: WebACLChecks.run(view)
     case .hello: HelloChecks.run(view)

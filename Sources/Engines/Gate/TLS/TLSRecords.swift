@@ -1,6 +1,6 @@
 // The records of an established connection (RFC 8446, section 5; RFC 5246, section 6.2, with the AEAD suites of RFC 5288,
 // RFC 5289 and RFC 7905): a handshake is OpenSSL's affair, and its object weighs more than ten kilobytes; what a
-// connection needs from then on is two keys and two counters. Decision 0015.
+// connection needs from then on is two keys and two counters. Decision 0016.
 import COpenSSL
 import Glibc
 

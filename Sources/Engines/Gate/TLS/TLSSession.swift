@@ -50,6 +50,7 @@ final class TLSSession {
   var receivedAlert: UInt8? { records?.receivedAlert ?? watchedAlert }
   /// Of the client's hello, where a web ACL wants them.
   private(set) var fingerprints: ClientFingerprints?
+  private var wantsFingerprints = false
   /// For connections to targets: where their sessions are kept.
   var sessions: TLSSessionStore?
 
@@ -107,12 +108,17 @@ final class TLSSession {
     return (1...4).contains(code) ? 256 << code : TLSRecords.plainMax
   }
 
-  /// From now on the sessions of a server's context learn of the secrets they agree on (`TLSSecrets`). One thread uses a
+  /// From now on the sessions of a server's context see their handshake's messages: the hello, of which fingerprints are
+  /// taken, and what the secrets they agree on follow (`TLSSecrets`). One thread uses a
   /// context at a time, and a secret follows its message in the same call: so the context may be told when to tell.
   static func observe(_ context: OpaquePointer) {
     castle_tls_watch_messages(context) { writes, _, type, bytes, count, ssl, _ in
       guard let ssl, let session = TLSSession.of(ssl) else { return }
       let bytes = bytes?.assumingMemoryBound(to: UInt8.self)
+      if session.wantsFingerprints, writes == 0, type == SSL3_RT_HANDSHAKE {
+        session.wantsFingerprints = false
+        session.fingerprints = ClientFingerprints(hello: UnsafeBufferPointer(start: bytes, count: count))
+      }
       guard session.secrets.noted(writes: writes == 1, type: type, bytes, count) else { return }
       castle_tls_watch_secrets(ssl) { ssl, line in
         guard let ssl, let line, let session = TLSSession.of(ssl) else { return }
@@ -138,15 +144,8 @@ final class TLSSession {
   }
 
   /// Takes the fingerprints of the hello that is to come, before OpenSSL answers it; only of the first: after a hello
-  /// retry request the client repeats itself.
-  func watchHello() {
-    SSL_set_msg_callback(ssl) { isWritten, _, type, bytes, count, ssl, _ in
-      guard isWritten == 0, type == SSL3_RT_HANDSHAKE, let ssl, let bytes else { return }
-      SSL_set_msg_callback(ssl, nil)
-      let hello = UnsafeRawBufferPointer(start: bytes, count: count)
-      TLSSession.of(ssl)?.fingerprints = hello.withMemoryRebound(to: UInt8.self) { ClientFingerprints(hello: $0) }
-    }
-  }
+  /// retry request the client repeats itself. For sessions of a context that is observed.
+  func watchHello() { wantsFingerprints = true }
 
   var server: TLSServerContext? { origin as? TLSServerContext }
 
