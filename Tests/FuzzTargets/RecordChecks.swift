@@ -6,7 +6,6 @@
   @testable import GateCore
 
   enum RecordChecks {
-    private static let engine = TLSEngine()
     private static let library: TLSLibrary = {
       guard let library = try? TLSLibrary() else { preconditionFailure("no OpenSSL") }
       return library
@@ -16,9 +15,11 @@
     /// What is opened must be what was sealed, from its beginning on and in order; once the network has interfered, no more
     /// than that.
     static func run(_ bytes: UnsafeBufferPointer<UInt8>) {
+      let engine = TLSEngine()
       var script = bytes[...]
       let choice = script.popFirst() ?? 0
-      guard let ours = end(choice, reads: 1, writes: 2), let theirs = end(choice, reads: 2, writes: 1) else { return }
+      guard let ours = end(choice, engine, reads: 1, writes: 2), let theirs = end(choice, engine, reads: 2, writes: 1)
+      else { return }
       var sealed: [UInt8] = []
       var opened: [UInt8] = []
       var wire: [UInt8] = []
@@ -40,20 +41,20 @@
           precondition(theirs.seal(kind, content, content.count, to: engine.io))
         case 3: if choice & 1 == 0 { precondition(theirs.sendKeyUpdate(requests: order & 8 != 0, to: engine.io)) }
         case 4:
-          wire += take()
+          wire += take(engine)
           wire += script.prefix(min(size, 64))
           script = script.dropFirst(min(size, 64))
         case 5:
-          wire += take()
+          wire += take(engine)
           if !wire.isEmpty { wire[size % wire.count] ^= 1 << (order >> 5) }
         case 6:
-          wire += take()
+          wire += take(engine)
           if !wire.isEmpty { wire.remove(at: size % wire.count) }
         default: break
         }
-        wire += take()
+        wire += take(engine)
         let window = Array(wire.prefix(order & 8 == 0 ? wire.count : size))
-        let (plain, used, end) = open(ours, window)
+        let (plain, used, end) = open(ours, window, engine)
         opened += plain
         wire.removeFirst(used)
         precondition(sealed.starts(with: opened), "something was opened that was not sealed")
@@ -61,7 +62,7 @@
         // Something is said back, or the other end would take answers without content for abuse.
         if !plain.isEmpty, end == nil { precondition(ours.seal([0], 1, to: engine.io)) }
         // Answers are what the other end can open, until an alert ends it.
-        let (answer, _, answerEnd) = open(theirs, take())
+        let (answer, _, answerEnd) = open(theirs, take(engine), engine)
         precondition(answer.count <= 1, "an answer that nobody gave")
         precondition(answerEnd == nil || end == .failed, "an alert came from a connection that goes on")
         precondition(
@@ -69,12 +70,14 @@
       }
     }
 
-    private static func take() -> [UInt8] {
+    private static func take(_ engine: TLSEngine) -> [UInt8] {
       defer { engine.io.pointee.out_count = 0 }
       return Array(UnsafeBufferPointer(start: engine.io.pointee.out, count: engine.io.pointee.out_count))
     }
 
-    private static func open(_ records: TLSRecords, _ window: [UInt8]) -> ([UInt8], Int, TLSRecordsEnd?) {
+    private static func open(_ records: TLSRecords, _ window: [UInt8], _ engine: TLSEngine) -> (
+      [UInt8], Int, TLSRecordsEnd?
+    ) {
       // No more room than the loop's buffer has: as much as the window.
       let plain = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(1, window.count))
       defer { plain.deallocate() }
@@ -85,7 +88,7 @@
       return (Array(plain[0..<count]), used, end)
     }
 
-    private static func end(_ choice: UInt8, reads: UInt8, writes: UInt8) -> TLSRecords? {
+    private static func end(_ choice: UInt8, _ engine: TLSEngine, reads: UInt8, writes: UInt8) -> TLSRecords? {
       let suites = [NID_aes_128_gcm, NID_aes_256_gcm, NID_chacha20_poly1305]
       guard let pool = engine.ciphers(of: library), let aead = library.aead(suites[Int(choice >> 1) % 3]) else {
         return nil
