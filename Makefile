@@ -43,7 +43,7 @@ format:              ## format our own sources
 bench:               ## measure, beside nginx, HAProxy, Envoy and moto (builds optimised programs: slow the first time)
 	@Tools/bench
 
-fuzz:                ## libFuzzer in front of every parser, ten minutes each (Tools/fuzz SECONDS TARGET for less)
+fuzz:                ## libFuzzer in front of every parser and of the HTTP/2 sessions, ten minutes each (Tools/fuzz SECONDS TARGET for less)
 	@Tools/fuzz
 
 models:              ## write Sources/Models anew from the installed botocore

@@ -18,11 +18,13 @@
     private var promised: UInt64?
     /// The request at hand.
     private(set) var attempt: Int?
+    private var lastAttempt: Int?
     private var request: Int?
     private var outbox: [UInt8] = []
     private var framing = BodyFraming.none
     private var left = 0
     private var hasAnswered = false
+    private var closesWhenSent = false
     private(set) var isOver = false
 
     init(_ socket: BenchSocket, _ ledger: Ledger) {
@@ -34,15 +36,16 @@
     func leave() {
       if isOver { return }
       isOver = true
+      if let lastAttempt, !outbox.isEmpty { ledger.attempts[lastAttempt].isLost = true }
       close(socket.descriptor)
     }
 
     // MARK: - Requests
 
-    /// Reads what there is, up to so many bytes.
-    func receive(_ most: Int = .max) {
-      pushOut()
+    /// Reads what there is, up to so many bytes; true when anything came.
+    func receive(_ most: Int = .max) -> Bool {
       var left = most
+      var hasMoved = false
       while left > 0, !isOver {
         let wanted = min(left, 32 << 10)
         let count = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: wanted) { room in
@@ -51,10 +54,12 @@
           return count
         }
         if count == 0 || (count < 0 && errno != EAGAIN) { leave() }
-        if count <= 0 { return }
+        if count <= 0 { break }
+        hasMoved = true
         left -= count
         parse()
       }
+      return hasMoved
     }
 
     private func parse() {
@@ -91,6 +96,7 @@
       request = ledger.request(path: String(decoding: target, as: UTF8.self))
       ledger.attempts.append(Ledger.Attempt(request: request))
       attempt = ledger.attempts.count - 1
+      lastAttempt = attempt
       hasAnswered = false
       received = 0
       hasLength = tools.head.contentLength != nil
@@ -107,14 +113,20 @@
 
     // MARK: - Answers
 
-    private func pushOut() {
+    /// Says what waits to be said; true when anything went.
+    @discardableResult
+    func pushOut() -> Bool {
+      var hasMoved = false
       while !outbox.isEmpty, !isOver {
         let count = outbox.withUnsafeBytes {
           send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
-        if count <= 0 { return }
+        if count <= 0 { break }
+        hasMoved = true
         outbox.removeFirst(count)
       }
+      if closesWhenSent, outbox.isEmpty { leave() }
+      return hasMoved
     }
 
     private func say(_ text: String) { outbox += Array(text.utf8) }
@@ -134,8 +146,8 @@
         finish(attempt)
       } else if framing == .untilClose, left == 0 {
         finish(attempt)
+        closesWhenSent = true
         pushOut()
-        if outbox.isEmpty { leave() }
       } else if left == 0 {
         // With a length the answer is complete only if all of it was sent.
         let isWhole = ledger.attempts[attempt].sent == promised.map { Int($0) }

@@ -140,6 +140,16 @@
       pingsToAcknowledge.removeAll()
     }
 
+    /// Makes room for all that may still come.
+    func openWindows() {
+      let wide = 1 << 30
+      if window < wide { send(Self.frame(.windowUpdate, 0, 0, Self.number(UInt32(wide - window))), always: true) }
+      for id in numbers {
+        guard let stream = streams[id], !stream.isClosed, !stream.remoteEnded, stream.window < wide else { continue }
+        send(Self.frame(.windowUpdate, 0, id, Self.number(UInt32(wide - stream.window))), always: true)
+      }
+    }
+
     /// Opens the windows again for what was taken.
     func credit() {
       if owed > 0 { send(Self.frame(.windowUpdate, 0, 0, Self.number(UInt32(owed)))) }

@@ -151,6 +151,9 @@
       if isLeft { return }
       isLeft = true
       hasEnded = true
+      if role == .target {
+        for stream in streams.values { if let attempt = stream.attempt { ledger.attempts[attempt].isLost = true } }
+      }
       close(socket.descriptor)
     }
 
@@ -159,16 +162,19 @@
     // MARK: - Bytes
 
     /// Says something, which goes as far as the Gate reads.
-    func send(_ bytes: [UInt8]) {
+    func send(_ bytes: [UInt8], always: Bool = false) {
       // Enough to fill every window; an input that could say more would only take longer.
-      if isOver || hasEndedWriting || sentTotal > 1_300_000 { return }
+      if isOver || hasEndedWriting || (sentTotal > 1_300_000 && !always) { return }
       sentTotal += bytes.count
       note(sent: bytes)
       outbox += bytes
       pushOut()
     }
 
-    func pushOut() {
+    /// Says what waits to be said; true when anything went.
+    @discardableResult
+    func pushOut() -> Bool {
+      let before = outbox.count - outboxStart
       while outboxStart < outbox.count, !isOver {
         let count = outbox[outboxStart...].withUnsafeBytes {
           Glibc.send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
@@ -180,6 +186,7 @@
         outbox.removeAll(keepingCapacity: true)
         outboxStart = 0
       }
+      return outbox.count - outboxStart < before
     }
 
     func endWriting() {
@@ -254,6 +261,12 @@
       for id in closing { update(id) { $0.closedAt = min($0.closedAt, written) } }
       closing.removeAll(keepingCapacity: true)
       if goAwaySent { goAwayKnownAt = min(goAwayKnownAt, written) }
+    }
+
+    /// Nothing was said, or came, that ends the connection.
+    var canGoOn: Bool {
+      !isOver && !hasEndedWriting && !isGarbled && !mustFail && !hasFailed && hasSettings && prefaceLeft == 0
+        && sentPart.isEmpty && sentBlock == nil && outbox.isEmpty && socket.isOpen
     }
 
     /// Streams that are open in this end's view.

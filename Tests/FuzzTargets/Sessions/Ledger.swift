@@ -18,6 +18,8 @@ final class Ledger {
     var sent = 0
     var hasEnded = false
     var isTainted = false
+    /// The target went away: perhaps before the Gate had all of it.
+    var isLost = false
   }
 
   var requests: [Request] = []

@@ -91,8 +91,10 @@ final class HTTP2Exchange: Exchange {
     countReceived(count)
     if let upstream, upstream.takesBody, inbox.isEmpty {
       if isEnd { request.body = BodyReader(.none) }
+      let connection = session
       forward(upstream, bytes, count, isEnd: isEnd)
-      session?.credit(stream, count)
+      // A target that is gone may have ended the stream: then only the connection's window opens again.
+      session == nil ? connection?.creditConnection(count) : session?.credit(stream, count)
     } else {
       inbox.append(bytes, count)
       resumeHeld()
@@ -141,6 +143,8 @@ final class HTTP2Exchange: Exchange {
       forward(upstream, loop.readBuffer, 0, isEnd: true)
     } else {
       forward(upstream, inbox.first, count, isEnd: isEnd)
+      // Whatever ended the request meanwhile has let go of it, and credited it.
+      if inbox.isEmpty { return }
       inbox.release(keeping: 0)
       session?.credit(stream, count)
     }

@@ -450,7 +450,7 @@ class HTTP2Session {
 
   final func creditConnection(_ count: Int) {
     uncredited += count
-    if uncredited >= Self.connectionWindow / 2 {
+    if uncredited >= Self.connectionWindow / 2, !isLingering {
       HTTP2.write(UInt32(uncredited), to: frame(.windowUpdate, 0, 0, 4))
       receiveWindow += uncredited
       uncredited = 0
