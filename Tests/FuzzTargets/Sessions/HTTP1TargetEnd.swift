@@ -36,7 +36,14 @@
     func leave() {
       if isOver { return }
       isOver = true
-      if let lastAttempt, !outbox.isEmpty { ledger.attempts[lastAttempt].isLost = true }
+      if let lastAttempt {
+        if !outbox.isEmpty { ledger.attempts[lastAttempt].isLost = true }
+        if framing == .untilClose {
+          // Nobody can tell this end from the one that was meant.
+          ledger.attempts[lastAttempt].hasEnded = true
+          if !outbox.isEmpty { ledger.attempts[lastAttempt].isTainted = true }
+        }
+      }
       close(socket.descriptor)
     }
 
