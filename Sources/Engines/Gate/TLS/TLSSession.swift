@@ -109,8 +109,8 @@ final class TLSSession {
   }
 
   /// From now on the sessions of a server's context see their handshake's messages: the hello, of which fingerprints are
-  /// taken, and what the secrets they agree on follow (`TLSSecrets`). One thread uses a
-  /// context at a time, and a secret follows its message in the same call: so the context may be told when to tell.
+  /// taken, and those that the secrets they agree on follow (`TLSSecrets`). One thread uses a context at a time, and a
+  /// secret follows its message in the same call: so the context may be told when to tell.
   static func observe(_ context: OpaquePointer) {
     castle_tls_watch_messages(context) { writes, _, type, bytes, count, ssl, _ in
       guard let ssl, let session = TLSSession.of(ssl) else { return }
