@@ -53,8 +53,13 @@ public final class CastleProcess: Sendable {
     _ kind: Kind = .empty(strict: false), as user: SystemUser? = nil, _ body: (CastleProcess) async throws -> T
   ) async throws -> T {
     // What starts nothing but a small cloud for a moment need not wait for the others.
-    if kind == .stopped { return try await own(kind, user, body) }
+    if kind == .stopped || CastleTurn.isHeld { return try await own(kind, user, body) }
     return try await CastleTurn.shared.take { try await own(kind, user, body) }
+  }
+
+  /// Takes the turn for everything that the body starts, one after the other: for who must not count the waiting.
+  public static func inTurn<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
+    try await CastleTurn.shared.take { try await CastleTurn.$isHeld.withValue(true) { try await body() } }
   }
 
   private static func own<T: Sendable>(
@@ -232,6 +237,8 @@ public struct CastleProcessError: Error, CustomStringConvertible {
 /// One castle at a time.
 actor CastleTurn {
   static let shared = CastleTurn()
+  /// Whether the turn is the task's own.
+  @TaskLocal static var isHeld = false
   private var isTaken = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 

@@ -210,7 +210,7 @@ import Testing
   }
 }
 
-@Suite("the storefront of a normal user") struct StorefrontNormalUserTests {
+@Suite("the storefront of a normal user", .serialized, .castlesInTurn) struct StorefrontNormalUserTests {
   @Test("castle up needs no root: listeners below 1024 move, and the shop sells", .timeLimit(.minutes(4)))
   func normalUser() async throws {
     // Who is no normal user becomes one; who is, stays it.
@@ -234,7 +234,7 @@ import Testing
   }
 }
 
-@Suite("the storefront by another way in") struct StorefrontTemplateTests {
+@Suite("the storefront by another way in", .serialized, .castlesInTurn) struct StorefrontTemplateTests {
   @Test("the exported template through CreateStack on an empty castle is the running shop", .timeLimit(.minutes(4)))
   func createStack() async throws {
     try await CastleProcess.with(.empty(strict: false)) { castle in

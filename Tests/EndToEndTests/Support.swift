@@ -27,6 +27,21 @@ extension Trait where Self == SharedCastle {
   static func castle(_ kind: CastleProcess.Kind) -> Self { SharedCastle(kind: kind) }
 }
 
+/// The suite has its turn before its tests' time begins: each starts a castle of its own.
+struct CastlesInTurn: SuiteTrait, TestScoping {
+  var isRecursive: Bool { false }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    try await CastleProcess.inTurn { try await function() }
+  }
+}
+
+extension Trait where Self == CastlesInTurn {
+  static var castlesInTurn: Self { CastlesInTurn() }
+}
+
 /// The suite's castle.
 func castle() throws -> CastleProcess { try #require(SharedCastle.current, "the suite has no castle") }
 
