@@ -254,6 +254,24 @@ struct TLSRecordsTests {
     #expect(answer.bytes == text(7) && answer.outcome == 2)
   }
 
+  @Test("clients that come for one request only are left to OpenSSL, until they stay again")
+  func habits() {
+    let clients = TLSClientHabits()
+    #expect(clients.stay)
+    for _ in 0..<300 {
+      clients.came()
+      clients.left(after: 1)
+    }
+    #expect(!clients.stay)
+    for _ in 0..<100 { clients.came() }
+    #expect(clients.stay, "they are still there")
+    for _ in 0..<300 {
+      clients.came()
+      clients.left(after: 2)
+    }
+    #expect(clients.stay, "they said more than one thing")
+  }
+
   @Test("what breaks the protocol is refused with its alert")
   func offences() throws {
     typealias Case = (name: String, type: TLSRecords.ContentType, bytes: [UInt8], alert: UInt8)

@@ -78,6 +78,7 @@ extension Connection {
       // Answers to updated keys, alerts.
       if tls.engine.hasOutput, !sendRecords(tls) { tls.hasFailed = true }
       if plain > 0 {
+        tls.reads += 1
         receivedBytes &+= UInt64(plain)
         // What ended the connection is found again by the next call.
         if tls.hasFailed || tls.hasEnded || comesFromLeftover { mayRead = true }
@@ -128,6 +129,7 @@ extension Connection {
       // Answers to updated keys, alerts.
       if engine.hasOutput, !sendRecords(tls) { tls.hasFailed = true }
       if plain > 0 {
+        tls.reads += 1
         receivedBytes &+= UInt64(plain)
         // What ended the connection is found again by the next call.
         if end != nil { mayRead = true }

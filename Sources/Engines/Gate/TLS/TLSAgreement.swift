@@ -21,13 +21,23 @@ struct TLSAgreement {
     suite = SSL_get_current_cipher(ssl)
     wasResumed = SSL_session_reused(ssl) == 1
     serverName = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
-    var bytes: UnsafePointer<UInt8>?
-    var count: UInt32 = 0
-    SSL_get0_alpn_selected(ssl, &bytes, &count)
-    applicationProtocol = String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
+    applicationProtocol = String(decoding: Self.protocol(ssl), as: UTF8.self)
     let shown = wasResumed ? nil : SSL_get_certificate(ssl)
     let known = shown.flatMap { shown in session.server?.table.all.first { $0.certificate == shown }?.id }
     certificate = wasResumed ? "session-reused" : known ?? "-"
+  }
+
+  private static func `protocol`(_ ssl: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
+    var bytes: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(ssl, &bytes, &count)
+    return UnsafeBufferPointer(start: bytes, count: Int(count))
+  }
+
+  /// Whether HTTP/2 was agreed on, without looking at the rest.
+  static func isHTTP2(_ ssl: OpaquePointer) -> Bool {
+    let found = `protocol`(ssl)
+    return found.count == 2 && found[0] == 0x68 && found[1] == 0x32
   }
 
   /// The version's name in OpenSSL.

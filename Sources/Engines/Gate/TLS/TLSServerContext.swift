@@ -47,6 +47,7 @@ final class TLSServerContext: @unchecked Sendable {
   let mutual: GateSnapshot.MutualAuthentication
   let table: TLSCertificateTable
   private(set) var suites = TLSSuites()
+  let clients = TLSClientHabits()
   /// The protocols in the order of preference, as they are on the wire.
   private let protocols: UnsafeMutableBufferPointer<UInt8>
 
@@ -116,6 +117,7 @@ final class TLSServerContext: @unchecked Sendable {
 
   /// A session for an accepted connection.
   func session(_ engine: TLSEngine) throws(TLSFailure) -> TLSSession {
+    clients.came()
     let session = try TLSSession(context: context, origin: self, library: library, engine: engine)
     SSL_set_accept_state(session.ssl)
     return session

@@ -12,8 +12,12 @@ final class TLSSession {
   private var agreement: TLSAgreement?
   /// In the place of OpenSSL's object.
   private(set) var records: TLSRecords?
+  /// Whether `settle` is worth its price; decided before the handshake.
+  private let settles: Bool
   /// Of a server's handshake, until `settle`.
   fileprivate(set) var secrets = TLSSecrets()
+  /// How often something was read.
+  var reads = 0
   let engine: TLSEngine
   let library: TLSLibrary
   /// What the session was made of; it lives as long as the session.
@@ -60,6 +64,7 @@ final class TLSSession {
   init(context: OpaquePointer, origin: AnyObject, library: TLSLibrary, engine: TLSEngine) throws(TLSFailure) {
     guard let ssl = SSL_new(context) else { throw .openSSL("no TLS session") }
     object = ssl
+    settles = (origin as? TLSServerContext)?.clients.stay ?? false
     self.engine = engine
     self.library = library
     self.origin = origin
@@ -69,7 +74,10 @@ final class TLSSession {
     castle_tls_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
   }
 
-  deinit { freeObject() }
+  deinit {
+    if isEstablished { server?.clients.left(after: reads) }
+    freeObject()
+  }
 
   private func freeObject() {
     guard let object else { return }
@@ -86,9 +94,10 @@ final class TLSSession {
   }
 
   /// Called once, when a client's handshake is over: notes what was agreed on, and puts records of our own in the place
-  /// of OpenSSL's object, which weighs more than ten kilobytes. Where that is not possible (suites that are no AEAD)
-  /// OpenSSL goes on.
+  /// of OpenSSL's object, which weighs more than ten kilobytes. Where that is not possible (suites that are no AEAD), or
+  /// not worth while (clients that come for one request), OpenSSL goes on.
   func settle() {
+    if !settles { return }
     agreement = TLSAgreement(self)
     let secrets = self.secrets
     self.secrets = TLSSecrets()
@@ -119,7 +128,7 @@ final class TLSSession {
         session.wantsFingerprints = false
         session.fingerprints = ClientFingerprints(hello: UnsafeBufferPointer(start: bytes, count: count))
       }
-      guard session.secrets.noted(writes: writes == 1, type: type, bytes, count) else { return }
+      guard session.settles, session.secrets.noted(writes: writes == 1, type: type, bytes, count) else { return }
       castle_tls_watch_secrets(ssl) { ssl, line in
         guard let ssl, let line, let session = TLSSession.of(ssl) else { return }
         if session.secrets.add(line: line) { castle_tls_watch_secrets(ssl, nil) }
@@ -161,7 +170,7 @@ final class TLSSession {
   /// The protocol that was agreed on, empty when none was.
   var applicationProtocol: String { agreed.applicationProtocol }
   /// Whether the agreed protocol is HTTP/2.
-  var isHTTP2: Bool { agreed.applicationProtocol == "h2" }
+  var isHTTP2: Bool { agreement.map { $0.applicationProtocol == "h2" } ?? TLSAgreement.isHTTP2(ssl) }
   /// Whether it came so far that a suite was agreed on.
   var hasSuite: Bool { agreed.suite != nil }
   /// The names that logs of load balancers tell: the host that was asked for, and the certificate's id; hyphens for none.
