@@ -24,6 +24,7 @@
       var opened: [UInt8] = []
       var wire: [UInt8] = []
       var isOver = false
+      var held = 0
       while let order = script.popFirst(), !isOver {
         let size = Int(script.popFirst() ?? 0) << (order >> 5)
         switch order & 7 {
@@ -53,7 +54,10 @@
         default: break
         }
         wire += take(engine)
-        let window = Array(wire.prefix(order & 8 == 0 ? wire.count : size))
+        // Each order held back may bring an answer without content, and too many of those in a row are abuse.
+        held += 1
+        let window = Array(wire.prefix(order & 8 == 0 || held > 20 ? wire.count : size))
+        if window.count == wire.count { held = 0 }
         let (plain, used, end) = open(ours, window, engine)
         opened += plain
         wire.removeFirst(used)

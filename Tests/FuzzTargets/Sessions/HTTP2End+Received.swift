@@ -185,6 +185,10 @@
       }
       // Without an error only what is answered is cut off (section 8.1).
       if role == .client, code == HTTP2.ErrorCode.noError.rawValue { require(stream.remoteEnded) }
+      // What the target answers from now on is for nobody.
+      if role == .target, let attempt = stream.attempt, !ledger.attempts[attempt].hasEnded {
+        ledger.attempts[attempt].isLost = true
+      }
       update(head.stream) { $0.remoteReset = code }
     }
 
@@ -263,13 +267,15 @@
 
     /// The Gate closed the connection.
     func checkEnd() {
-      if role == .client, hasSettings, !hasEndedWriting {
+      // Who does not read is not waited for: what he has not taken, a GOAWAY too, goes with the connection.
+      if role == .client, hasSettings, !hasEndedWriting, lastUnsent == 0 {
         require(goAway != nil, "the end without a GOAWAY")
       }
     }
 
     /// To be called at rest, when everything that could be read was.
     func check() {
+      if let state = socket.state { lastUnsent = state.unsent }
       if isOver || !isHeard { return }
       guard let state = socket.state else { return }
       require(state.unsent <= 24 << 20 && state.pendingMost <= 160 << 10 && state.heldMost <= HTTP2.initialWindow)

@@ -80,6 +80,8 @@
     /// Streams that closed, of which the Gate may not know yet.
     var closing: [UInt32] = []
     var hasEndedWriting = false
+    /// What the Gate had for this end and could not send, when it was last looked at.
+    var lastUnsent = 0
     /// Frames of which the Gate takes only so many.
     var resetsSent = 0
 

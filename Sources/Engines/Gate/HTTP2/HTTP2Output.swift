@@ -23,8 +23,10 @@ extension HTTP2Session {
   }
 
   final func goAway(_ last: UInt32, _ code: HTTP2.ErrorCode) {
+    // Streams that were opened behind a GOAWAY stay unanswered, so a later one must not name them (section 6.8).
+    goAwayLast = min(goAwayLast, last)
     let payload = frame(.goAway, 0, 0, 8)
-    HTTP2.write(last, to: payload)
+    HTTP2.write(goAwayLast, to: payload)
     HTTP2.write(code.rawValue, to: payload + 4)
   }
 

@@ -34,6 +34,8 @@ class HTTP2Session {
   final var waiting = 0
   /// The highest stream that the other side opened.
   final var lastPeerStream: UInt32 = 0
+  /// The last stream that the other side was promised to have looked at.
+  final var goAwayLast = HTTP2.streamMax
   final var needsPreface: Bool
   /// The table that the other side believes our header blocks to use, though they use none.
   private var tableSize = HTTP2.tableSizeDefault
