@@ -159,12 +159,23 @@ private final class Canned: ChannelInboundHandler {
 
   @Test("TCP asks for a connection and nothing else; a closed port refuses it")
   func tcp() async throws {
-    var port = 0
     try await withServer(nil) { open, requests in
       #expect(await probe(open, .tcp).outcome == .connected)
       #expect(requests.all.isEmpty)
-      port = open
     }
+    // Bound and not listened on: it refuses, and nobody else can get it meanwhile.
+    let closed = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    defer { close(closed) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutableBytes(of: &address) { bytes -> Int32 in
+      guard let place = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return -1 }
+      return bind(closed, place, length) == 0 ? getsockname(closed, place, &length) : -1
+    }
+    try #require(bound == 0)
+    let port = Int(UInt16(bigEndian: address.sin_port))
     #expect(await probe(port, .tcp).outcome == .failed(.refused))
     #expect(await probe(port, .http, host: "localhost").outcome == .failed(.refused))
   }
