@@ -96,7 +96,7 @@ let services: [Target] = [
     ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "Policy", x509, asn1]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
-  service("KMS", ["Policy", crypto, cryptoExtras]),
+  service("KMS", ["Digests", "Policy", crypto, cryptoExtras]),
   service(
     "RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("Route53", calls: ["CloudWatch"], ["HealthProbe"]),
@@ -147,7 +147,8 @@ let package = Package(
     dataPlane("HTTPWire", "Pure/HTTPWire"),
     dataPlane("ByteRegex", "Pure/ByteRegex"),
     dataPlane("LinearRegex", "Pure/LinearRegex"),
-    dataPlane("WebACL", "Pure/WebACL", ["LinearRegex"]),
+    dataPlane("Digests", "Pure/Digests"),
+    dataPlane("WebACL", "Pure/WebACL", ["Digests", "LinearRegex"]),
     module("TrafficBaseline", "Pure/TrafficBaseline"),
     .systemLibrary(name: "CZlib", path: "Sources/Pure/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     module("Compression", "Pure/Compression", ["CZlib"]),
@@ -247,7 +248,7 @@ let package = Package(
     tests("BlueprintTests", ["Blueprint", "Templates", "CastleTesting"], exclude: ["Fixtures"]),
     tests("TemplatesTests", ["Templates"]),
     tests("LinearRegexTests", ["LinearRegex"]),
-    tests("WebACLTests", ["WebACL"]),
+    tests("WebACLTests", ["Digests", "WebACL"]),
     .target(
       name: "FuzzTargets",
       dependencies: [

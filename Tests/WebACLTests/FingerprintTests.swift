@@ -1,5 +1,6 @@
 // Fingerprints of ClientHellos: published values, hellos at the borders, and hellos that are none.
 
+import Digests
 import Testing
 
 @testable import WebACL
@@ -147,7 +148,7 @@ struct FingerprintTests {
   @Test("SHA-256 is what it should be")
   func hash() {
     func digest(_ text: String) -> String {
-      Array(text.utf8).withUnsafeBufferPointer { Hex.text(SHA256.hash($0)) }
+      Array(text.utf8).withUnsafeBufferPointer { Hex.text(SHA2.sha256($0)) }
     }
     #expect(digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     #expect(digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")

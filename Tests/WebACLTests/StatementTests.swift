@@ -1,5 +1,6 @@
 // Each kind of statement on requests made by hand.
 
+import Digests
 import Testing
 
 @testable import WebACL

@@ -155,6 +155,12 @@ public struct EngineGroupName: Sendable, Hashable {
     self.arn = arn
     self.scope = scope
   }
+
+  /// The ARN of one of its members: the group's, `arn:aws:SERVICE:REGION:ACCOUNT:TYPE:NAME`, with another end.
+  public func arn(ofMember name: String, type: String) -> String {
+    let parts = arn.split(separator: ":", omittingEmptySubsequences: false).prefix(5)
+    return "\(parts.joined(separator: ":")):\(type):\(name)"
+  }
 }
 
 /// What the store says that a group shall be.

@@ -52,6 +52,15 @@ public struct EngineFailure: Codable, Sendable, Hashable, CustomStringConvertibl
     return cause != told.cause || reason.filter { !$0.isNumber } != told.reason.filter { !$0.isNumber }
   }
 
+  /// The failure as a person is told it.
+  /// - Parameter parametersRemedy: what can be done where the engine refuses its parameters.
+  public func told(parametersRemedy: String) -> String {
+    guard cause == .parameters, remedy == nil else { return description }
+    var whole = self
+    whole.remedy = parametersRemedy
+    return whole.description
+  }
+
   public var description: String {
     guard let remedy else { return reason }
     return (reason.last.map { ".!?…".contains($0) } == true ? reason : reason + ".") + Self.remedyMark + remedy

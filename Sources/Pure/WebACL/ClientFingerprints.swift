@@ -1,5 +1,7 @@
 // Who a client of TLS is by the way it says hello: JA3 and JA4.
 
+import Digests
+
 /// The fingerprints of one ClientHello.
 public struct ClientFingerprints: Sendable, Equatable {
   /// 32 hexadecimal digits (https://github.com/salesforce/ja3).
@@ -154,7 +156,7 @@ private struct Hello {
 
   private static func hash(_ text: [UInt8]) -> String {
     if text.isEmpty { return "000000000000" }
-    return Hex.text(Array(text.withUnsafeBufferPointer { SHA256.hash($0) }.prefix(6)))
+    return Hex.text(Array(text.withUnsafeBufferPointer { SHA2.sha256($0) }.prefix(6)))
   }
 }
 

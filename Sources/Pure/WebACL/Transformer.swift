@@ -1,5 +1,7 @@
 // Text transformations: what attackers put around their words is taken away before the words are looked for.
 
+import Digests
+
 /// Where a transformation writes.
 struct TextWriter {
   let memory: UnsafeMutablePointer<UInt8>

@@ -220,6 +220,29 @@
       return Self.waiting(descriptor) + (kept ?? 0)
     }
 
+    /// Reads what there is, up to so many bytes.
+    /// - Parameters:
+    ///   - isOver: whether nobody wants more.
+    ///   - take: what to do with the bytes that came at once.
+    /// - Returns: whether anything came, and whether that was the last.
+    func read(
+      _ most: Int, until isOver: @autoclosure () -> Bool,
+      _ take: (UnsafeMutableBufferPointer<UInt8>.SubSequence) -> Void
+    ) -> (hasMoved: Bool, hasEnded: Bool) {
+      var left = most
+      while left > 0, !isOver() {
+        let wanted = min(left, 32 << 10)
+        let count = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: wanted) { room in
+          let count = recv(descriptor, room.baseAddress, wanted, 0)
+          if count > 0 { take(room[0..<count]) }
+          return count
+        }
+        if count <= 0 { return (left < most, count == 0 || errno != EAGAIN) }
+        left -= count
+      }
+      return (left < most, false)
+    }
+
     /// Whether the Gate has read all that was sent to it.
     var hasBeenRead: Bool { bench.connection(self) != nil && Self.waiting(far) == 0 }
 

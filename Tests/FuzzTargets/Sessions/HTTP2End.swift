@@ -200,23 +200,13 @@
     /// Reads what there is, up to so many bytes; true when anything came.
     @discardableResult
     func receive(_ most: Int = .max) -> Bool {
-      var left = most
-      var hasMoved = false
-      while left > 0, !isOver {
-        let wanted = min(left, 32 << 10)
-        let count = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: wanted) { room in
-          let count = recv(socket.descriptor, room.baseAddress, wanted, 0)
-          if count > 0 { input.append(contentsOf: room[0..<count]) }
-          return count
-        }
-        if count == 0 || (count < 0 && errno != EAGAIN) {
-          hasEnded = true
-          checkEnd()
-        }
-        if count <= 0 { break }
-        hasMoved = true
-        left -= count
+      let (hasMoved, isLast) = socket.read(most, until: isOver) {
+        input.append(contentsOf: $0)
         takeInput()
+      }
+      if isLast {
+        hasEnded = true
+        checkEnd()
       }
       return hasMoved
     }

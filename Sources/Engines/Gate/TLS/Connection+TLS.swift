@@ -35,16 +35,26 @@ extension Connection {
         return .failed
       }
       if !mayRead { return .wantsMore }
-      let count = gate_recv(descriptor, engine.input, TLSEngine.inputSize)
-      if count > 0 {
-        if count < TLSEngine.inputSize, !sawEnd { mayRead = false }
-        engine.io.pointee.in = UnsafePointer(engine.input)
-        engine.io.pointee.in_count = count
-        continue
-      }
-      mayRead = false
-      return count == -Int(EAGAIN) || count == -Int(EINTR) ? .wantsMore : .failed
+      let count = fill(tls, behind: 0)
+      if count <= 0 { return count == -1 ? .wantsMore : .failed }
+      engine.io.pointee.in = UnsafePointer(engine.input)
+      engine.io.pointee.in_count = count
     }
+  }
+
+  /// Reads from the socket into the engine's room for encrypted bytes.
+  /// - Parameter held: bytes at its beginning that stay.
+  /// - Returns: as `receive`: how many came, 0 for the end, -1 for nothing now, -2 for a failure.
+  private final func fill(_ tls: TLSSession, behind held: Int) -> Int {
+    let room = TLSEngine.inputSize - held
+    let count = gate_recv(descriptor, tls.engine.input + held, room)
+    if count > 0 {
+      if count < room, !sawEnd { mayRead = false }
+      return count
+    }
+    mayRead = false
+    if count == 0 { tls.hasEnded = true }
+    return count == 0 ? 0 : count == -Int(EAGAIN) || count == -Int(EINTR) ? -1 : -2
   }
 
   /// `receive` of a connection with TLS.
@@ -62,13 +72,8 @@ extension Connection {
         io.pointee.in = tls.leftover.isEmpty ? nil : UnsafePointer(tls.leftover.first)
         io.pointee.in_count = tls.leftover.count
       } else {
-        let count = gate_recv(descriptor, tls.engine.input, TLSEngine.inputSize)
-        if count <= 0 {
-          mayRead = false
-          if count == 0 { tls.hasEnded = true }
-          return count == 0 ? 0 : count == -Int(EAGAIN) || count == -Int(EINTR) ? -1 : -2
-        }
-        if count < TLSEngine.inputSize, !sawEnd { mayRead = false }
+        let count = fill(tls, behind: 0)
+        if count <= 0 { return count }
         io.pointee.in = UnsafePointer(tls.engine.input)
         io.pointee.in_count = count
       }
@@ -103,13 +108,8 @@ extension Connection {
       var count = 0
       // What came behind the handshake was not looked at yet.
       if !tls.hasMore {
-        count = gate_recv(descriptor, engine.input + held, TLSEngine.inputSize - held)
-        if count <= 0 {
-          mayRead = false
-          if count == 0 { tls.hasEnded = true }
-          return count == 0 ? 0 : count == -Int(EAGAIN) || count == -Int(EINTR) ? -1 : -2
-        }
-        if count < TLSEngine.inputSize - held, !sawEnd { mayRead = false }
+        count = fill(tls, behind: held)
+        if count <= 0 { return count }
       }
       tls.hasMore = false
       var used = 0

@@ -11,33 +11,16 @@ struct TLSAgreement {
   let serverName: String?
   /// The protocol that was agreed on (ALPN), empty when none was.
   let applicationProtocol: String
-  /// The id of the certificate that the client was shown, `session-reused` when it was shown none, or a hyphen.
-  let certificate: String
 
-  /// - Parameter session: one that has not been settled.
-  init(_ session: TLSSession) {
-    let ssl = session.ssl
+  init(_ ssl: OpaquePointer) {
     version = SSL_version(ssl)
     suite = SSL_get_current_cipher(ssl)
     wasResumed = SSL_session_reused(ssl) == 1
     serverName = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
-    applicationProtocol = String(decoding: Self.protocol(ssl), as: UTF8.self)
-    let shown = wasResumed ? nil : SSL_get_certificate(ssl)
-    let known = shown.flatMap { shown in session.server?.table.all.first { $0.certificate == shown }?.id }
-    certificate = wasResumed ? "session-reused" : known ?? "-"
-  }
-
-  private static func `protocol`(_ ssl: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
     var bytes: UnsafePointer<UInt8>?
     var count: UInt32 = 0
     SSL_get0_alpn_selected(ssl, &bytes, &count)
-    return UnsafeBufferPointer(start: bytes, count: Int(count))
-  }
-
-  /// Whether HTTP/2 was agreed on, without looking at the rest.
-  static func isHTTP2(_ ssl: OpaquePointer) -> Bool {
-    let found = `protocol`(ssl)
-    return found.count == 2 && found[0] == 0x68 && found[1] == 0x32
+    applicationProtocol = String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
   }
 
   /// The version's name in OpenSSL.

@@ -8,14 +8,14 @@ import WebACL
 final class TLSSession {
   /// OpenSSL's object; nil once `settle` has put records in its place.
   private var object: OpaquePointer?
-  /// What the handshake agreed on, from `settle` on.
+  /// What the handshake agreed on, once it is over and somebody asked.
   private var agreement: TLSAgreement?
   /// In the place of OpenSSL's object.
   private(set) var records: TLSRecords?
   /// Whether `settle` is worth its price; decided before the handshake.
   private let settles: Bool
   /// Of a server's handshake, until `settle`.
-  fileprivate(set) var secrets = TLSSecrets()
+  private var secrets = TLSSecrets()
   /// How often something was read.
   var reads = 0
   let engine: TLSEngine
@@ -98,7 +98,7 @@ final class TLSSession {
   /// not worth while (clients that come for one request), OpenSSL goes on.
   func settle() {
     if !settles { return }
-    agreement = TLSAgreement(self)
+    _ = agreed
     let secrets = self.secrets
     self.secrets = TLSSecrets()
     guard let pool = engine.ciphers(of: library), let keys = TLSKeys(server: ssl, secrets, library, pool.derivation),
@@ -170,11 +170,18 @@ final class TLSSession {
   /// The protocol that was agreed on, empty when none was.
   var applicationProtocol: String { agreed.applicationProtocol }
   /// Whether the agreed protocol is HTTP/2.
-  var isHTTP2: Bool { agreement.map { $0.applicationProtocol == "h2" } ?? TLSAgreement.isHTTP2(ssl) }
+  var isHTTP2: Bool { agreed.applicationProtocol == "h2" }
   /// Whether it came so far that a suite was agreed on.
   var hasSuite: Bool { agreed.suite != nil }
   /// The names that logs of load balancers tell: the host that was asked for, and the certificate's id; hyphens for none.
-  var names: (domain: String, certificate: String) { (agreed.serverName ?? "-", agreed.certificate) }
+  var names: (domain: String, certificate: String) {
+    (serverName ?? "-", wasResumed ? "session-reused" : certificateID ?? "-")
+  }
 
-  private var agreed: TLSAgreement { agreement ?? TLSAgreement(self) }
+  private var agreed: TLSAgreement {
+    if let agreement { return agreement }
+    let found = TLSAgreement(ssl)
+    if isEstablished { agreement = found }
+    return found
+  }
 }

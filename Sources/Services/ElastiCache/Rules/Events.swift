@@ -31,7 +31,7 @@ enum Events {
   private static func of(
     _ name: String, _ before: ObservedRecord.Node?, _ now: ObservedRecord.Node, _ group: EngineGroupName
   ) -> [EngineEvent] {
-    func event(_ message: String) -> EngineEvent { EngineEvent(nodeType, name, arn: nodeARN(name, group), message) }
+    func event(_ message: String) -> EngineEvent { EngineEvent(nodeType, name, arn: arn(name, group), message) }
     var events: [EngineEvent] = []
     if now.isAvailable && before?.isAvailable != true {
       if before?.wasAvailable != true { events.append(event("Cache cluster created")) }
@@ -45,22 +45,15 @@ enum Events {
 
   /// A failure with what a person can do about it.
   static func told(_ failure: EngineFailure) -> String {
-    var failure = failure
-    if failure.cause == .parameters && failure.remedy == nil {
-      failure.remedy = "correct the parameters of the group's cache parameter group"
-    }
-    return failure.description
+    failure.told(parametersRemedy: "correct the parameters of the group's cache parameter group")
   }
 
-  private static func nodeARN(_ name: String, _ group: EngineGroupName) -> String {
-    // arn:aws:elasticache:REGION:ACCOUNT:replicationgroup:NAME
-    var parts = group.arn.split(separator: ":", omittingEmptySubsequences: false).prefix(5).map(String.init)
-    parts += ["cluster", name]
-    return parts.joined(separator: ":")
+  private static func arn(_ node: String, _ group: EngineGroupName) -> String {
+    group.arn(ofMember: node, type: "cluster")
   }
 
   static func deleted(_ node: String, _ group: EngineGroupName) -> EngineEvent {
-    EngineEvent(nodeType, node, arn: nodeARN(node, group), "Cache cluster deleted")
+    EngineEvent(nodeType, node, arn: arn(node, group), "Cache cluster deleted")
   }
 
   static func deleted(_ group: EngineGroupName) -> EngineEvent {

@@ -40,7 +40,7 @@ enum Events {
     _ name: String, _ before: ObservedRecord.Instance?, _ now: ObservedRecord.Instance, _ cluster: EngineGroupName
   ) -> [EngineEvent] {
     func event(_ category: String, _ message: String) -> EngineEvent {
-      EngineEvent(instanceType, name, arn: instanceARN(name, cluster), categories: [category], message)
+      EngineEvent(instanceType, name, arn: cluster.arn(ofMember: name, type: "db"), categories: [category], message)
     }
     var events: [EngineEvent] = []
     if now.wasDown == true && before?.wasDown != true { events.append(event("availability", "DB instance shutdown")) }
@@ -64,18 +64,8 @@ enum Events {
 
   /// A failure with what a person can do about it.
   static func told(_ failure: EngineFailure) -> String {
-    var failure = failure
-    if failure.cause == .parameters && failure.remedy == nil {
-      failure.remedy = "correct or reset the parameters of the cluster's parameter group, then reboot the instance"
-    }
-    return failure.description
-  }
-
-  private static func instanceARN(_ name: String, _ cluster: EngineGroupName) -> String {
-    // arn:aws:rds:REGION:ACCOUNT:cluster:NAME
-    var parts = cluster.arn.split(separator: ":", omittingEmptySubsequences: false).prefix(5).map(String.init)
-    parts += ["db", name]
-    return parts.joined(separator: ":")
+    failure.told(
+      parametersRemedy: "correct or reset the parameters of the cluster's parameter group, then reboot the instance")
   }
 
   static func deleted(_ instance: InstanceRecord) -> EngineEvent {

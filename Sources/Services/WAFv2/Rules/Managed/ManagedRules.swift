@@ -59,6 +59,8 @@ enum ManagedRules {
     static let body = Part(name: "BODY", label: "Body", field: .body(.proceed))
     static let cookie = Part(name: "COOKIE", label: "Cookie", field: .cookies(.all, .values, .proceed))
     static let path = Part(name: "URIPATH", label: "URIPath", field: .uriPath)
+    /// As the groups for single uses label it.
+    static let useCasePath = Part(name: "URIPATH", label: "UriPath", field: .uriPath)
     static let queryString = Part(name: "QUERYSTRING", label: "QueryString", field: .queryString)
     static let queryArguments = Part(name: "QUERYARGUMENTS", label: "QueryArguments", field: .allQueryArguments)
     static let header = Part(name: "HEADER", label: "Header", field: .headers(.all, .values, .proceed))

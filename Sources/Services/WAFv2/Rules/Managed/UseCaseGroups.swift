@@ -18,8 +18,7 @@ extension ManagedRules {
     description: "Castle's own detector of SQL injection, and its own patterns besides, on all parts of the request.",
     rules: rules(
       injection([.queryArguments]) + patterns([.queryArguments]) + injection([.body])
-        + patterns([.body, .header, Part(name: "URIPATH", label: "UriPath", field: .uriPath)])
-        + injection([.cookie, .path])))
+        + patterns([.body, .header, .useCasePath]) + injection([.cookie, .path])))
 
   private static func injection(_ parts: [Part]) -> [Draft] {
     family("SQLi", parts) { .sqlInjection(WebACL.Inspection($0, [.urlDecodeUnicode]), isSensitive: false) }
@@ -81,12 +80,9 @@ extension ManagedRules {
     name: "AWSManagedRulesWindowsRuleSet", capacity: 200, labelNamespace: "awswaf:managed:aws:windows-os:",
     description: "Castle's own patterns of commands of Windows and of PowerShell.",
     rules: rules(
-      family(
-        "WindowsShellCommands",
-        [
-          .header, .queryArguments, .queryString, Part(name: "URIPATH", label: "UriPath", field: .uriPath), .body,
-        ]
-      ) { matches($0, decoded, windowsCommands) }
+      family("WindowsShellCommands", [.header, .queryArguments, .queryString, .useCasePath, .body]) {
+        matches($0, decoded, windowsCommands)
+      }
         + family("PowerShellCommands", [.cookie, .queryArguments, .body]) { matches($0, decoded, powerShell) }))
 
   // MARK: - PHP and WordPress

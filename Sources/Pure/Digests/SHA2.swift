@@ -1,6 +1,7 @@
-// SHA-256 (FIPS 180-4), for fingerprints; nothing here relies on it for safety.
+// SHA-256 and SHA-224 (FIPS 180-4): for the data plane, which takes no library for a fingerprint, and for what
+// swift-crypto does not have.
 
-enum SHA256 {
+public enum SHA2 {
   /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
   private static let roots: [UInt32] = [
     0x428A_2F98, 0x7137_4491, 0xB5C0_FBCF, 0xE9B5_DBA5, 0x3956_C25B, 0x59F1_11F1, 0x923F_82A4, 0xAB1C_5ED5,
@@ -13,15 +14,24 @@ enum SHA256 {
     0x748F_82EE, 0x78A5_636F, 0x84C8_7814, 0x8CC7_0208, 0x90BE_FFFA, 0xA450_6CEB, 0xBEF9_A3F7, 0xC671_78F2,
   ]
 
-  static func hash(_ text: ByteView) -> [UInt8] {
-    var message = Array(text)
-    message.append(0x80)
-    while message.count % 64 != 56 { message.append(0) }
-    let bits = UInt64(text.count) * 8
-    for shift in stride(from: 56, through: 0, by: -8) { message.append(UInt8(truncatingIfNeeded: bits >> shift)) }
-    var state: [UInt32] = [
-      0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-    ]
+  /// The 32-byte digest of SHA-256.
+  public static func sha256(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    hash(
+      text,
+      [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19])
+  }
+
+  /// The 28-byte digest of SHA-224.
+  public static func sha224(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    let whole = hash(
+      text,
+      [0xC105_9ED8, 0x367C_D507, 0x3070_DD17, 0xF70E_5939, 0xFFC0_0B31, 0x6858_1511, 0x64F9_8FA7, 0xBEFA_4FA4])
+    return Array(whole.prefix(28))
+  }
+
+  private static func hash(_ text: UnsafeBufferPointer<UInt8>, _ start: [UInt32]) -> [UInt8] {
+    let message = padded(text, bigEndian: true)
+    var state = start
     var words = [UInt32](repeating: 0, count: 64)
     for start in stride(from: 0, to: message.count, by: 64) {
       for index in 0..<16 {

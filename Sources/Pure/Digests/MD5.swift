@@ -1,6 +1,6 @@
-// MD5 (RFC 1321), for the transformation of that name; nothing here relies on it for safety.
+// MD5 (RFC 1321), for what asks for it by name; nothing here relies on it for safety.
 
-enum MD5 {
+public enum MD5 {
   private static let shifts: [UInt32] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21]
 
   /// The integer parts of 2³² · |sin(i)|.
@@ -15,12 +15,9 @@ enum MD5 {
     0x6FA8_7E4F, 0xFE2C_E6E0, 0xA301_4314, 0x4E08_11A1, 0xF753_7E82, 0xBD3A_F235, 0x2AD7_D2BB, 0xEB86_D391,
   ]
 
-  static func hash(_ text: ByteView) -> [UInt8] {
-    var message = Array(text)
-    message.append(0x80)
-    while message.count % 64 != 56 { message.append(0) }
-    let bits = UInt64(text.count) * 8
-    for shift in stride(from: UInt64(0), to: 64, by: 8) { message.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+  /// The 16-byte digest.
+  public static func hash(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    let message = padded(text, bigEndian: false)
     var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476]
     for start in stride(from: 0, to: message.count, by: 64) { add(message[start..<start + 64], &state) }
     return state.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) } }
