@@ -91,9 +91,11 @@
     }
 
     private func noteHeaders(_ id: UInt32, endStream: Bool) -> Bool {
-      if streams[id] != nil {
-        if endStream { update(id) { $0.localEnded = true } }
-        if endStream { noteEnd(id) }
+      if let stream = streams[id] {
+        if endStream, !stream.localReset {
+          update(id) { $0.localEnded = true }
+          noteEnd(id)
+        }
         return true
       }
       if role == .target { return !isIdle(id) }
@@ -112,7 +114,8 @@
         return false
       }
       sendWindow -= head.length
-      guard let stream = streams[head.stream], !stream.localEnded else { return true }
+      // What comes behind a reset is for nobody.
+      guard let stream = streams[head.stream], !stream.localEnded, !stream.localReset else { return true }
       let part = UnsafeBufferPointer(start: payload + slice.start, count: slice.count)
       let offset = stream.sent
       update(head.stream) { stream in
