@@ -14,6 +14,7 @@ struct SignInTests {
   private static let key = [UInt8](repeating: 5, count: 32)
 
   /// A provider: its token endpoint takes the code `good` with the right credentials, its user info endpoint the token.
+  /// The code `short` gives a token that has ended at once, and a refresh token which is good for one use.
   private final class Provider: Sendable {
     let server: TestServer
 
@@ -27,15 +28,34 @@ struct SignInTests {
         switch message.target {
         case "/token":
           let fields = OIDCProtocol.fields(message.body)
-          guard message["Authorization"] == "Basic " + Data("client:s%2Fcret".utf8).base64EncodedString(),
-            fields["code"] == "good", fields["grant_type"] == "authorization_code",
+          let refused = json("400 Bad Request", #"{"error":"invalid_grant"}"#)
+          guard message["Authorization"] == "Basic " + Data("client:s%2Fcret".utf8).base64EncodedString() else {
+            return refused
+          }
+          if fields["grant_type"] == "refresh_token" {
+            guard fields["refresh_token"] == "rt-1", broken.refreshes.add(1, ordering: .relaxed).oldValue == 0 else {
+              return refused
+            }
+            let long = String(repeating: "x", count: 5000)
+            return json("200 OK", #"{"access_token":"at-2\#(long)","expires_in":600,"refresh_token":"rt-2"}"#)
+          }
+          guard let code = fields["code"], ["good", "short"].contains(code),
+            fields["grant_type"] == "authorization_code",
             fields["redirect_uri"]?.hasSuffix("/oauth2/idpresponse") == true
-          else { return json("400 Bad Request", #"{"error":"invalid_grant"}"#) }
+          else { return refused }
           let identity = try signer.token(#"{"iss":"https://idp.test","aud":"client","sub":"user-1","exp":4000000000}"#)
+          if code == "short" {
+            return json(
+              "200 OK",
+              #"{"access_token":"at-1","expires_in":0,"refresh_token":"rt-1","id_token":"\#(String(decoding: identity, as: UTF8.self))"}"#
+            )
+          }
           return json(
             "200 OK",
             #"{"access_token":"at-1","token_type":"Bearer","expires_in":600,"id_token":"\#(String(decoding: identity, as: UTF8.self))"}"#
           )
+        case "/userinfo" where message["Authorization"]?.hasPrefix("Bearer at-2") == true:
+          return json("200 OK", #"{"sub":"user-1","email":"new@shop.test"}"#)
         case "/userinfo" where message["Authorization"] == "Bearer at-1":
           return json("200 OK", #"{"sub":"user-1","email":"u@shop.test"}"#)
         default: return json("404 Not Found", "{}")
@@ -44,9 +64,13 @@ struct SignInTests {
       box = broken
     }
 
-    private final class Box: Sendable { let value = Atomic<Bool>(false) }
+    private final class Box: Sendable {
+      let value = Atomic<Bool>(false)
+      let refreshes = Atomic<Int>(0)
+    }
     private let box: Box
     func fail() { box.value.store(true, ordering: .relaxed) }
+    var refreshes: Int { box.refreshes.load(ordering: .relaxed) }
   }
 
   private func oidc(_ provider: Provider, _ unauthenticated: GateSnapshot.OIDC.Unauthenticated = .authenticate)
@@ -128,6 +152,76 @@ struct SignInTests {
       #expect(try await get(port, "/cart", "Cookie: \(session)x\r\n").status == 302)
       let statistics = try await gate.client.statistics().loadBalancers[0]
       #expect(statistics.signInsSucceeded == 1 && statistics.signInsFailed == 0)
+    }
+  }
+
+  /// The cookies of a user who came back from the provider with a code.
+  private func signIn(_ port: UInt16, code: String) async throws -> String {
+    let (state, nonce) = try await begin(port, "/cart")
+    let back = try await get(port, "/oauth2/idpresponse?code=\(code)&state=\(state)", "Cookie: \(nonce)\r\n")
+    #expect(back.status == 302)
+    return cookies(back)
+  }
+
+  private func cookies(_ answer: Message) -> String {
+    answer.all("Set-Cookie").compactMap { $0.split(separator: ";").first.map(String.init) }.joined(separator: "; ")
+  }
+
+  @Test("a token that has ended is had anew before the request goes on, once for all who wait, body and all")
+  func refreshes() async throws {
+    let provider = try Provider(.shared)
+    let server = try TestServer { message in
+      ok([message["x-amzn-oidc-accesstoken"].map { String($0.prefix(4)) } ?? "-", message.text].joined(separator: " "))
+    }
+    try await GateFixture.with(loops: 2) { gate in
+      let port = try await serve(gate, server, provider)
+      let old = try await signIn(port, code: "short")
+      let body = String(repeating: "b", count: 100_000)
+      let answers = try await withThrowingTaskGroup(of: Message.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            try await exchange(
+              port,
+              "POST /order HTTP/1.1\r\nHost: shop.test\r\nCookie: \(old)\r\nContent-Length: 100000\r\n\r\n\(body)")
+          }
+        }
+        return try await group.reduce(into: [Message]()) { $0.append($1) }
+      }
+      for answer in answers {
+        #expect(answer.status == 200 && answer.text == "at-2 \(body)")
+        // The token is long now: two cookies.
+        #expect(answer.all("Set-Cookie").count == 2)
+      }
+      #expect(provider.refreshes == 1)
+      // With the new cookies nobody is asked; an hour later with the old ones the provider says no: the user signs in.
+      let page = try await get(port, "/cart", "Cookie: \(cookies(answers[0]))\r\n")
+      #expect(page.text == "at-2 " && page["Set-Cookie"] == nil)
+      #expect(provider.refreshes == 1)
+      let statistics = try await gate.client.statistics().loadBalancers[0]
+      #expect(statistics.signInsSucceeded == 1 && statistics.signInsRefreshed == 1)
+    }
+  }
+
+  @Test("a user whose token is not renewed signs in again; cookies that the new session does not need are taken away")
+  func refreshRefused() async throws {
+    let provider = try Provider(.shared)
+    let server = try echo()
+    try await GateFixture.with { gate in
+      let port = try await serve(gate, server, provider)
+      let old = try await signIn(port, code: "short")
+      provider.fail()
+      let answer = try await get(port, "/cart?item=9", "Cookie: \(old)\r\n")
+      #expect(answer.status == 302 && answer["Location"]?.contains("/authorize?") == true)
+      #expect(server.requests == 0)
+      // What the browser has of a longer session would be read as this one's end.
+      let other = try Provider(.shared)
+      let second = try await serve(gate, server, other)
+      let (state, nonce) = try await begin(second, "/cart")
+      let more = "AWSELBAuthSessionCookie-0=a; AWSELBAuthSessionCookie-1=b; AWSELBAuthSessionCookie-2=c"
+      let back = try await get(
+        second, "/oauth2/idpresponse?code=good&state=\(state)", "Cookie: \(nonce); \(more)\r\n")
+      let lines = back.all("Set-Cookie")
+      #expect(lines.count == 3 && lines[1].hasPrefix("AWSELBAuthSessionCookie-1=; Expires=Thu, 01 Jan 1970"))
     }
   }
 

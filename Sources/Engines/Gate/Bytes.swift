@@ -56,6 +56,16 @@ struct Bytes: ~Copyable {
     bytes.withUnsafeBufferPointer { if let base = $0.baseAddress { append(base, $0.count) } }
   }
 
+  /// Puts bytes in front of the one at `place`, counted from the first.
+  mutating func insert(_ bytes: [UInt8], at place: Int) {
+    if bytes.isEmpty { return }
+    _ = reserve(bytes.count)
+    let there = first + place
+    memmove(there + bytes.count, there, count - place)
+    _ = bytes.withUnsafeBytes { memcpy(there, $0.baseAddress.unsafelyUnwrapped, $0.count) }
+    end += bytes.count
+  }
+
   /// Named, so that a literal never becomes a String on a hot path.
   mutating func append(text: String) { append(Array(text.utf8)) }
 

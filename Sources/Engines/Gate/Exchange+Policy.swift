@@ -90,12 +90,14 @@ extension Exchange {
       case .signIn(let check):
         record?.add(action: "authenticate")
         request.dropsIdentity = true
-        let lines = check.identityLines(
+        let found = check.session(
           loop.requestHead, bytes, seal: loop.cookies.seal, signer: loop.identitySigner, balancer: balancer.id,
           second: loop.wallSeconds)
-        if let lines {
-          identityLines = lines
-        } else if let local = signIn(check, rule.priority, target, bytes) {
+        switch found {
+        case .session(let lines): identityLines = lines
+        case .stale(let session): staleSession = stale(session, check, rule.priority, target, bytes)
+        case .nothing:
+          guard let local = signIn(check, rule.priority, target, bytes) else { continue }
           return headLength + answerAndSkipBody(local, bytes + headLength, count - headLength)
         }
       }
@@ -123,6 +125,7 @@ extension Exchange {
   /// own headers. The answer's head is in `loop.responseHead`.
   final func appendAnswerLines(_ bytes: UnsafePointer<UInt8>, to out: inout Bytes) {
     out.append(listener.answerHeaders.lines)
+    out.append(sessionLines)
     guard let sticky, let target else { return }
     let isSet = sticky.application.map { CookieJar.sets($0, loop.responseHead, bytes) } ?? false
     loop.cookies.append(

@@ -283,6 +283,7 @@ extension Exchange {
     }
     outgoing.append(listener.forwardedLines)
     if !identityLines.isEmpty { outgoing.append(identityLines) }
+    staleSession?.place = outgoing.count
     if let tls { appendTLSFields(tls) }
     if !insertedLines.isEmpty { outgoing.append(insertedLines) }
     let traceStart = outgoing.count + 17
@@ -354,7 +355,7 @@ extension Exchange {
     }
     willDispatch()
     touch()
-    dispatch(except: nil)
+    if let staleSession { refresh(staleSession) } else { dispatch(except: nil) }
     return used
   }
 }

@@ -82,15 +82,18 @@ class Exchange {
     if sticky != nil { sticky = nil }
     if wantedTarget != nil { wantedTarget = nil }
     if !identityLines.isEmpty { identityLines = [] }
+    if !sessionLines.isEmpty { sessionLines = [] }
+    if staleSession != nil { staleSession = nil }
   }
 
-  /// The sign-in whose end is awaited; 0 for none.
-  final var pendingSignIn: UInt64 = 0
-  /// Where that user is sent then, and by which rule's word.
-  final var signInOrigin = ""
-  final var signInPriority = 0
+  /// What a provider's word is awaited for, and by which number the loop knows that.
+  final var signInWait: (id: UInt64, wait: SignInWait)?
+  /// The user's session must be refreshed before the request goes to its target.
+  final var staleSession: StaleSession?
   /// Header lines that tell the target who the user is.
   final var identityLines: [UInt8] = []
+  /// Header lines of the answer that bring a session which was refreshed.
+  final var sessionLines: [UInt8] = []
 
   /// The client's connection, as logs tell of it.
   var facts: ConnectionFacts { preconditionFailure("abstract") }
@@ -166,9 +169,9 @@ class Exchange {
 
   /// Takes the request away from its target, for which the answer is no longer wanted.
   final func abandonUpstream() {
-    if pendingSignIn != 0 {
-      loop.pendingSignIns[pendingSignIn] = nil
-      pendingSignIn = 0
+    if let signInWait {
+      loop.pendingSignIns[signInWait.id] = nil
+      self.signInWait = nil
     }
     guard let upstream else { return }
     self.upstream = nil

@@ -75,7 +75,7 @@ final class HTTP1Exchange: Exchange {
     if loop.responseHead.minorVersion == 0 {
       (loop.scratch.first + loop.responseHead.minorVersionOffset).pointee = 0x31
     }
-    if modifies || sticky != nil { appendAnswerLines(bytes, to: &loop.scratch) }
+    if modifies || sticky != nil || !sessionLines.isEmpty { appendAnswerLines(bytes, to: &loop.scratch) }
     if connection.isLastAnswer {
       loop.scratch.append("Connection: close\r\n\r\n")
       request.keepsAlive = false
@@ -162,6 +162,7 @@ final class HTTP1Exchange: Exchange {
     }
     loop.scratch.append("\r\n")
     loop.scratch.append(listener.answerHeaders.lines)
+    loop.scratch.append(sessionLines)
     for (name, value) in local.headers {
       loop.scratch.append(text: name)
       loop.scratch.append(": ")

@@ -123,6 +123,8 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var tokensRefused: UInt64 = 0
     /// `ELBAuthSuccess`, `ELBAuthFailure` and `ELBAuthError`.
     public var signInsSucceeded: UInt64 = 0
+    /// Sessions whose access token was renewed.
+    public var signInsRefreshed: UInt64 = 0
     public var signInsRefused: UInt64 = 0
     public var signInsFailed: UInt64 = 0
     /// Bytes of requests and responses with their heads (`ProcessedBytes`).
@@ -153,6 +155,7 @@ public struct GateStatistics: Codable, Sendable, Equatable {
       tokensAccepted += other.tokensAccepted
       tokensRefused += other.tokensRefused
       signInsSucceeded += other.signInsSucceeded
+      signInsRefreshed += other.signInsRefreshed
       signInsRefused += other.signInsRefused
       signInsFailed += other.signInsFailed
     }

@@ -54,6 +54,11 @@ public enum OIDCProtocol {
     form(["grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI])
   }
 
+  /// The body of the request that trades a refresh token for another access token (RFC 6749, section 6).
+  public static func refreshRequest(token: String) -> String {
+    form(["grant_type": "refresh_token", "refresh_token": token])
+  }
+
   /// The value of `Authorization` for the token endpoint (RFC 6749, section 2.3.1).
   public static func basicCredentials(clientID: String, secret: String) -> String {
     "Basic " + Data("\(encoded(clientID)):\(encoded(secret))".utf8).base64EncodedString()
@@ -63,29 +68,41 @@ public enum OIDCProtocol {
     public var accessToken: String
     /// Seconds.
     public var expiresIn: Double?
+    public var refreshToken: String?
     public var subject: String
   }
 
   /// Reads a token endpoint's answer. The ID token came over the provider's own connection, which vouches for it
   /// (section 3.1.3.7); its issuer, audience and time are checked.
+  /// - Parameter subject: whose tokens are refreshed; nil for a user who signs in. An ID token may be missing then, and
+  ///   must not be somebody else's (section 12.2).
   public static func tokens(
-    status: Int, body: [UInt8], issuer: String, clientID: String, now: Double
+    status: Int, body: [UInt8], issuer: String, clientID: String, now: Double, refreshing subject: String? = nil
   ) -> Result<Tokens, SignInProblem> {
     guard let answer = json(body), let object = answer.object else {
       return .failure(status == 200 ? .invalidTokenResponse : .tokenRequestFailed)
     }
     if object["error"] != nil { return .failure(.invalidGrant) }
     guard status == 200 else { return .failure(.tokenRequestFailed) }
-    guard case .string(let accessToken)? = object["access_token"], isSafe(accessToken),
-      case .string(let identity)? = object["id_token"]
-    else { return .failure(.invalidTokenResponse) }
+    guard case .string(let accessToken)? = object["access_token"], isSafe(accessToken) else {
+      return .failure(.invalidTokenResponse)
+    }
+    let seconds = object["expires_in"]?.integer.map(Double.init)
+    func tokens(of subject: String) -> Result<Tokens, SignInProblem> {
+      .success(
+        Tokens(
+          accessToken: accessToken, expiresIn: seconds, refreshToken: object["refresh_token"]?.text, subject: subject))
+    }
+    guard case .string(let identity)? = object["id_token"] else {
+      return subject.map(tokens) ?? .failure(.invalidTokenResponse)
+    }
     let parts = Array(identity.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     guard parts.count == 3, let payload = Base64URL.decode(parts[1]).flatMap({ json($0) }),
-      case .string(let subject)? = payload["sub"], isSafe(subject), payload["iss"]?.text == issuer,
-      isFor(clientID, payload["aud"]), let expires = payload["exp"]?.integer, Double(expires) > now
+      case .string(let owner)? = payload["sub"], isSafe(owner), owner == subject ?? owner,
+      payload["iss"]?.text == issuer, isFor(clientID, payload["aud"]), let expires = payload["exp"]?.integer,
+      Double(expires) > now
     else { return .failure(.invalidIDToken) }
-    let seconds = object["expires_in"]?.integer.map(Double.init)
-    return .success(Tokens(accessToken: accessToken, expiresIn: seconds, subject: subject))
+    return tokens(of: owner)
   }
 
   /// Reads a user info endpoint's answer: the claims as JSON.

@@ -9,14 +9,30 @@ public struct SignInSession: Codable, Sendable, Equatable {
   public var accessToken: String
   /// The claims of the provider's user info endpoint, as JSON.
   public var claims: String
-  /// Seconds since 1970.
+  /// When the user has to sign in anew, whatever the provider says; seconds since 1970.
   public var expires: Double
+  /// When the access token ends, in seconds since 1970; nil where the provider does not say.
+  public var accessExpires: Double?
+  /// What the provider gives another access token for; nil where it gives none.
+  public var refreshToken: String?
 
-  public init(subject: String, accessToken: String, claims: String, expires: Double) {
+  public init(
+    subject: String, accessToken: String, claims: String, expires: Double, accessExpires: Double? = nil,
+    refreshToken: String? = nil
+  ) {
     self.subject = subject
     self.accessToken = accessToken
     self.claims = claims
     self.expires = expires
+    self.accessExpires = accessExpires
+    self.refreshToken = refreshToken
+  }
+
+  /// Whether the provider is to be asked for another access token. Without a refresh token the session goes on with the
+  /// old one until it ends, as Application Load Balancers have it.
+  public func isStale(at now: Double) -> Bool {
+    guard refreshToken != nil, let accessExpires else { return false }
+    return accessExpires <= now
   }
 }
 

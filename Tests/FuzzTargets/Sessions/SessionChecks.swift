@@ -192,9 +192,11 @@
       client.openWindows()
       rest()
       guard client.canGoOn else { return }
-      let answered = Set(ledger.attempts.filter { $0.hasEnded && !$0.isLost }.compactMap(\.request))
+      // Of a request that went to another target only the last answer counts: the first was none, or broke.
+      let attempts = ledger.attempts.compactMap { attempt in attempt.request.map { ($0, attempt) } }
+      let answers = Dictionary(attempts, uniquingKeysWith: { $1 }).filter { $1.hasEnded && !$1.isLost }
       for id in client.numbers {
-        guard let stream = client.streams[id], let request = stream.request, answered.contains(request) else {
+        guard let stream = client.streams[id], let request = stream.request, answers[request] != nil else {
           continue
         }
         require(stream.isClosed || stream.remoteEnded || id > client.goAwayLast, "an answer that does not come")

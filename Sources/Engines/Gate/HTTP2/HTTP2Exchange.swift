@@ -201,7 +201,7 @@ final class HTTP2Exchange: Exchange {
     tools.block.advanceEnd(tools.encoder.writeStatus(loop.responseHead.status, tools.block.reserve(8)))
     let changes = listener.answerHeaders
     tools.appendFields(loop.responseHead, bytes) { changes.replaces($0, $1) }
-    guard !changes.isEmpty || sticky != nil else { return }
+    guard !changes.isEmpty || sticky != nil || !sessionLines.isEmpty else { return }
     loop.scratch.clear()
     appendAnswerLines(bytes, to: &loop.scratch)
     tools.append(lines: UnsafeBufferPointer(start: loop.scratch.first, count: loop.scratch.count))
@@ -294,6 +294,7 @@ final class HTTP2Exchange: Exchange {
     }
     if let location = local.location { tools.append("location", Array(location.utf8)) }
     listener.answerHeaders.lines.withUnsafeBufferPointer { tools.append(lines: $0) }
+    sessionLines.withUnsafeBufferPointer { tools.append(lines: $0) }
     for (name, value) in local.headers { tools.append(line: Array(name.utf8), Array(value.utf8)) }
     let body = local.hasBody && !request.isHEAD ? local.body : []
     sendBlock(endStream: body.isEmpty)

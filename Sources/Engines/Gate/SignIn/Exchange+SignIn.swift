@@ -3,6 +3,22 @@ import GateProtocol
 import GateTokens
 import HTTPWire
 
+/// What a request waits for a provider's word for.
+enum SignInWait {
+  case callback(SignInCallback)
+  case refresh(StaleSession)
+}
+
+/// A user who came back from the provider.
+struct SignInCallback {
+  /// The rule that sent the user there.
+  let priority: Int
+  /// Where the user wanted to go.
+  let location: String
+  /// Cookies of another session that the browser has.
+  let shards: Int
+}
+
 extension Exchange {
   /// Seconds that a user has to sign in.
   private static let signInTime: Double = 900
@@ -11,6 +27,13 @@ extension Exchange {
   final func signIn(
     _ check: SignInCheck, _ priority: Int, _ target: TargetParts, _ bytes: UnsafePointer<UInt8>
   ) -> LocalAnswer? {
+    signIn(check, priority, origin: origin(bytes), url: target.url(bytes))
+  }
+
+  /// - Parameters:
+  ///   - origin: scheme and host as the client says them.
+  ///   - url: path and query.
+  final func signIn(_ check: SignInCheck, _ priority: Int, origin: String?, url: String) -> LocalAnswer? {
     switch check.oidc.onUnauthenticated {
     case .allow: return nil
     case .deny:
@@ -20,9 +43,9 @@ extension Exchange {
     }
     let nonce = String(loop.random.next(), radix: 16) + String(UInt64.random(in: 0...UInt64.max), radix: 16)
     let state = SignInState(
-      url: text(target.path, target.query, bytes), priority: priority, nonce: nonce,
+      url: url, priority: priority, nonce: nonce,
       expires: Double(loop.wallSeconds) + Self.signInTime)
-    guard let origin = origin(bytes) else { return refusedSignIn(.missingHost) }
+    guard let origin else { return refusedSignIn(.missingHost) }
     guard let sealed = loop.cookies.seal.sealValue(state, purpose: SignInCheck.statePurpose) else {
       return refusedSignIn(.unhandled)
     }
@@ -47,12 +70,13 @@ extension Exchange {
     case .failure(let problem):
       let local = refusedSignIn(problem)
       return headLength + answerAndSkipBody(local, bytes + headLength, count - headLength)
-    case .success(let job):
-      guard job.start() else {
+    case .success(let (job, callback)):
+      let id = loop.random.next() | 1
+      let mailbox = loop.mailbox
+      guard job.start({ mailbox.post(.signIn(id: id, $0)) }) else {
         return headLength + answerAndSkipBody(refusedSignIn(.unhandled), bytes + headLength, count - headLength)
       }
-      pendingSignIn = job.id
-      loop.pendingSignIns[job.id] = self
+      wait(id, .callback(callback))
       willDispatch()
       touch()
       return headLength
@@ -61,7 +85,7 @@ extension Exchange {
 
   private func signInJob(
     _ fields: [String: String], _ bytes: UnsafePointer<UInt8>
-  ) -> Result<SignInJob, SignInProblem> {
+  ) -> Result<(SignInJob, SignInCallback), SignInProblem> {
     guard let sealed = fields["state"] else { return .failure(.missingState) }
     guard
       let state = loop.cookies.seal.openValue(SignInState.self, Array(sealed.utf8), purpose: SignInCheck.statePurpose),
@@ -73,30 +97,48 @@ extension Exchange {
     if let error = fields["error"] { return .failure(error == "access_denied" ? .invalidCookie : .invalidGrant) }
     guard let code = fields["code"], !code.isEmpty else { return .failure(.missingCode) }
     guard let origin = origin(bytes) else { return .failure(.missingHost) }
-    signInOrigin = origin
-    signInPriority = state.priority
+    let job = SignInJob(
+      oidc: check.oidc, grant: .code(code, redirectURI: origin + OIDCProtocol.callbackPath),
+      now: Double(loop.wallSeconds))
     return .success(
-      SignInJob(
-        oidc: check.oidc, code: code, redirectURI: origin + OIDCProtocol.callbackPath, url: state.url,
-        now: Double(loop.wallSeconds), id: loop.random.next() | 1, mailbox: loop.mailbox))
+      (
+        job,
+        SignInCallback(
+          priority: state.priority, location: origin + state.url, shards: check.shards(loop.requestHead, bytes))
+      ))
+  }
+
+  /// Waits for a provider's word.
+  final func wait(_ id: UInt64, _ wait: SignInWait) {
+    signInWait = (id, wait)
+    loop.pendingSignIns[id] = self
   }
 
   /// The provider's word is there.
   final func signInEnded(_ outcome: SignInOutcome) {
-    pendingSignIn = 0
-    switch outcome {
-    case .failed(let problem): answer(refusedSignIn(problem), closing: !request.body.isDone)
-    case .signedIn(let session, let url):
-      guard let check = listener.rules.signIns[signInPriority],
-        let cookies = check.cookies(
-          session, seal: loop.cookies.seal, isSecure: listener.isSecure, second: loop.wallSeconds)
-      else { return answer(refusedSignIn(.userInfoTooLarge), closing: !request.body.isDone) }
-      node.statistics.signInsSucceeded += 1
-      var local = LocalAnswer(redirectTo: signInOrigin + url)
-      local.headers = cookies.map { ("Set-Cookie", $0) }
-      record?.redirectURL = signInOrigin + url
-      answer(local, closing: !request.body.isDone)
+    guard let wait = signInWait?.wait else { return }
+    signInWait = nil
+    switch wait {
+    case .callback(let callback): answer(callbackAnswer(callback, outcome), closing: !request.body.isDone)
+    case .refresh(let stale): refreshEnded(stale, outcome)
     }
+  }
+
+  private func callbackAnswer(_ callback: SignInCallback, _ outcome: SignInOutcome) -> LocalAnswer {
+    let session: SignInSession
+    switch outcome {
+    case .failed(let problem): return refusedSignIn(problem)
+    case .signedIn(let signedIn, _): session = signedIn
+    }
+    guard let check = listener.rules.signIns[callback.priority],
+      let cookies = check.cookies(
+        session, seal: loop.cookies.seal, isSecure: listener.isSecure, replacing: callback.shards)
+    else { return refusedSignIn(.userInfoTooLarge) }
+    node.statistics.signInsSucceeded += 1
+    var local = LocalAnswer(redirectTo: callback.location)
+    local.headers = cookies.map { ("Set-Cookie", $0) }
+    record?.redirectURL = callback.location
+    return local
   }
 
   private func refusedSignIn(_ problem: SignInProblem) -> LocalAnswer {
@@ -110,17 +152,12 @@ extension Exchange {
   }
 
   /// `https://host[:port]` as the client says it; nil without a Host.
-  private func origin(_ bytes: UnsafePointer<UInt8>) -> String? {
+  final func origin(_ bytes: UnsafePointer<UInt8>) -> String? {
     guard loop.requestHead.hostField >= 0 else { return nil }
     let field = loop.requestHead.fields[loop.requestHead.hostField]
     if field.valueLength == 0 { return nil }
     let host = UnsafeBufferPointer(start: bytes + Int(field.valueStart), count: Int(field.valueLength))
     return (listener.isSecure ? "https://" : "http://") + String(decoding: host, as: UTF8.self)
-  }
-
-  private func text(_ path: Slice, _ query: Slice, _ bytes: UnsafePointer<UInt8>) -> String {
-    let text = UnsafeBufferPointer(start: bytes + path.start, count: query.end - path.start)
-    return String(decoding: text, as: UTF8.self)
   }
 }
 

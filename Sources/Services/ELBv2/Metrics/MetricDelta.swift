@@ -42,6 +42,7 @@ struct MetricDelta: Sendable, Equatable {
     delta.add("JwtValidationSuccessCount", now.tokensAccepted, old.tokensAccepted)
     delta.add("JwtValidationFailureCount", now.tokensRefused, old.tokensRefused)
     delta.add("ELBAuthSuccess", now.signInsSucceeded, old.signInsSucceeded)
+    delta.add("ELBAuthRefreshTokenSuccess", now.signInsRefreshed, old.signInsRefreshed)
     delta.add("ELBAuthFailure", now.signInsRefused, old.signInsRefused)
     delta.add("ELBAuthError", now.signInsFailed, old.signInsFailed)
     delta.addCodes("HTTPCode_ELB", now.elb, old.elb)
