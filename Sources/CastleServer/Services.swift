@@ -29,6 +29,7 @@ import WAFv2Service
 struct Services: Sendable {
   let authority: any Authority
   let ecs: ECSService
+  let elbv2: ELBv2Service
   let all: [any AWSService]
 
   /// Every collection that the services and the platform keep in the store.
@@ -49,6 +50,9 @@ struct Services: Sendable {
     let iam = IAMService(environment, owner: owner)
     let acm = ACMService(environment, authority: certificates)
     authority = iam
+    elbv2 = ELBv2Service(
+      environment, gate: gate, certificates: [acm, iam],
+      authority: { try certificates.certificate(now: environment.clock.now) })
     ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
       iam,
@@ -57,9 +61,7 @@ struct Services: Sendable {
       try S3Service(environment),
       try CloudWatchLogsService(environment),
       EC2Service(environment),
-      ELBv2Service(
-        environment, gate: gate, certificates: [acm, iam],
-        authority: { try certificates.certificate(now: environment.clock.now) }),
+      elbv2,
       ecs,
       RDSService(environment, supervisor: supervisor, gate: gate),
       ElastiCacheService(environment, supervisor: supervisor, gate: gate),

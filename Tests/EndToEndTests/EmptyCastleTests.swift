@@ -35,17 +35,31 @@ import Testing
   @Test("a site behind ACM's certificate is believed by who trusts the castle's authority", .timeLimit(.minutes(2)))
   func certificates() async throws {
     let castle = try castle()
-    let place = try await castle.castle(["trust", "--print"]).succeeded().output
-    let authority = String(place.split(separator: "\n").first ?? "")
-    try await castle.script("certificates.py", [authority])
+    try await castle.script("certificates.py", [try await authority(castle)])
   }
 
   @Test("gRPC's own client reaches gRPC's own server through a TLS listener", .timeLimit(.minutes(2)))
   func grpc() async throws {
     let castle = try castle()
+    try await castle.script("grpc_calls.py", [try await authority(castle)])
+  }
+
+  @Test("WebSocket's own client reaches its own server, with TLS and without", .timeLimit(.minutes(2)))
+  func websocket() async throws {
+    let castle = try castle()
+    try await castle.script("websocket.py", [try await authority(castle)])
+  }
+
+  @Test("users sign in at an OpenID provider, and targets verify who they are", .timeLimit(.minutes(2)))
+  func signIn() async throws {
+    let castle = try castle()
+    try await castle.script("signin.py", [try await authority(castle)])
+  }
+
+  /// The file with the authority that a castle's certificates are of.
+  private func authority(_ castle: CastleProcess) async throws -> String {
     let place = try await castle.castle(["trust", "--print"]).succeeded().output
-    let authority = String(place.split(separator: "\n").first ?? "")
-    try await castle.script("grpc_calls.py", [authority])
+    return String(place.split(separator: "\n").first ?? "")
   }
 
   @Test("a configuration change every 100 ms under load fails no request", .timeLimit(.minutes(2)))

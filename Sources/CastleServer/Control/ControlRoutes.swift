@@ -15,6 +15,9 @@ extension Castle {
         return .json(["status": "empty"])
       },
       ControlRoute("GET", "/credentials/", access: .open) { try await self.taskCredentials($0) },
+      ControlRoute("GET", "/elb-public-keys/", access: .open, host: "public-keys.auth.elb.") {
+        try await self.publicKey($0)
+      },
       ControlRoute("POST", "/stop", access: .token) { request in
         guard let mode = StopMode(rawValue: request.query["mode"] ?? "down") else {
           throw AWSError.validation("mode is one of leave, down, destroy")
@@ -29,6 +32,16 @@ extension Castle {
       ControlRoute("POST", "/restart", access: .token) { try await self.restartService($0) },
       ControlRoute("GET", "/logs", access: .token) { try await self.logs($0) },
     ] + dashboardRoutes()
+  }
+
+  /// The key with which targets verify `x-amzn-oidc-data`, as `https://public-keys.auth.elb.REGION.amazonaws.com/KEY-ID`
+  /// gives it.
+  private func publicKey(_ request: ControlRequest) async throws -> ControlResponse {
+    let id = String(request.path.dropFirst("/elb-public-keys/".count))
+    guard let key = try await services.elbv2.publicKey(id: id) else {
+      throw AWSError("NotFound", "No load balancer of this castle signs with the key \(id).", status: 404)
+    }
+    return ControlResponse(contentType: "application/x-pem-file", body: Array((key + "\n").utf8))
   }
 
   private func health() -> ControlResponse {

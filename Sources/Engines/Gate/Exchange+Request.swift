@@ -142,7 +142,25 @@ extension Exchange {
   private func noteUpgrade(_ bytes: UnsafePointer<UInt8>) {
     guard loop.requestHead.connectionUpgrade, loop.requestHead.upgradeField >= 0, !request.isOldVersion else { return }
     let field = loop.requestHead.fields[loop.requestHead.upgradeField]
-    request.wantsUpgrade = Token.matches(bytes + Int(field.valueStart), Int(field.valueLength), "websocket")
+    let value = UnsafeBufferPointer(start: bytes + Int(field.valueStart), count: Int(field.valueLength))
+    request.wantsUpgrade = Self.mayUpgrade(to: value)
+  }
+
+  /// Whether a tunnel to the target may come of it. Not where the new protocol is HTTP again, or TLS: requests in such a
+  /// tunnel would pass rules and web ACLs unseen (h2c smuggling).
+  private static func mayUpgrade(to protocols: UnsafeBufferPointer<UInt8>) -> Bool {
+    var isNamed = false
+    for item in protocols.split(separator: 0x2C, omittingEmptySubsequences: true) {
+      let name = item.drop { $0 == 0x20 || $0 == 0x09 }
+      if name.isEmpty { continue }
+      isNamed = true
+      let start = UnsafeBufferPointer(rebasing: name).baseAddress.unsafelyUnwrapped
+      for own: StaticString in ["h2", "http", "tls"]
+      where name.count >= own.utf8CodeUnitCount && Token.equals(start, own, own.utf8CodeUnitCount) {
+        return false
+      }
+    }
+    return isNamed
   }
 
   // MARK: - The head for the target

@@ -53,15 +53,18 @@ public struct ControlRoute: Sendable {
   /// `/health`; one that ends in `/` takes everything below it.
   public var path: String
   public var access: Access
+  /// The beginning of a host's name of AWS's whose paths stand below `path`; nil for none.
+  public var host: String?
   public var handler: @Sendable (ControlRequest) async throws -> ControlResponse
 
   public init(
-    _ method: String, _ path: String, access: Access,
+    _ method: String, _ path: String, access: Access, host: String? = nil,
     _ handler: @escaping @Sendable (ControlRequest) async throws -> ControlResponse
   ) {
     self.method = method
     self.path = path
     self.access = access
+    self.host = host
     self.handler = handler
   }
 

@@ -39,16 +39,29 @@ public struct RequestChain: Sendable {
     {
       return .now(Finished(response: .text(403, refusal), closesConnection: true))
     }
-    if head.path == "/_castle" || head.path.hasPrefix("/_castle/") { return control(incoming) }
+    if head.path == "/_castle" || head.path.hasPrefix("/_castle/") {
+      let path = String(head.path.dropFirst("/_castle".count))
+      return control(incoming, path.isEmpty ? "/" : path)
+    }
+    if let path = hostPath(head) { return control(incoming, path) }
     return await api(incoming)
   }
 
   // MARK: - Castle's own paths
 
-  private func control(_ incoming: Incoming) -> Answer {
+  /// The path of ours for which AWS has a host; nil for every other host.
+  private func hostPath(_ head: WireRequest) -> String? {
+    let name = HostGuard.name(head.headers["host"] ?? "")
+    guard let route = routes.first(where: { route in route.host.map { name.hasPrefix($0) } ?? false }) else {
+      return nil
+    }
+    return route.path + head.path.drop { $0 == "/" }
+  }
+
+  /// - Parameter path: behind `/_castle`.
+  private func control(_ incoming: Incoming, _ path: String) -> Answer {
     let head = incoming.head
-    let path = String(head.path.dropFirst("/_castle".count))
-    guard let route = routes.first(where: { $0.matches(head.method, path.isEmpty ? "/" : path) }) else {
+    guard let route = routes.first(where: { $0.matches(head.method, path) }) else {
       return .now(
         Finished(response: .text(404, "There is no \(head.method) \(head.path) here."), closesConnection: true))
     }
@@ -66,7 +79,7 @@ public struct RequestChain: Sendable {
         for field in head.headers.fields { headers[field.name.lowercased()] = field.value }
         let response = try await route.handler(
           ControlRequest(
-            method: head.method, path: path.isEmpty ? "/" : path, query: query, headers: headers, body: body))
+            method: head.method, path: path, query: query, headers: headers, body: body))
         var wire = WireResponse(status: response.status, body: response.body)
         for (name, value) in response.headers { wire.headers.append(name, value) }
         return Finished(

@@ -4,6 +4,7 @@ import AWSCore
 import AWSWire
 import ELBv2Model
 import GateProtocol
+import GateTokens
 import ServiceKit
 import Store
 
@@ -52,6 +53,16 @@ public final class ELBv2Service: AWSService {
     reconciler = GateReconciler(
       environment, gate: gate, certificates: certificates, authority: authority, ports: ports,
       logDirectory: Self.logDirectory(environment))
+  }
+
+  /// The public key, as PEM, of the signatures that load balancers put under what they tell targets of a user; nil for an
+  /// id that none of them uses.
+  public func publicKey(id: String) async throws -> String? {
+    let record = try await store.get(CookieKeyRecord.self, CookieKeyRecord.scope, CookieKeyRecord.id)
+    guard let secret = try record?.key.open(store.sealer, context: CookieKeyRecord.context),
+      let signer = IdentitySigner(secret: secret), signer.keyID == id
+    else { return nil }
+    return signer.publicKey
   }
 
   public var apis: [ServiceAPI] { [ServiceAPI(ELBv2.model, actionPrefix: "elasticloadbalancing", table)] }

@@ -121,8 +121,7 @@ actor GateReconciler {
 
   /// The key that seals cookies: made once, so that clients stay where they are whatever starts again.
   private func cookieKey() async throws -> [UInt8] {
-    let scope = Scope(account: "", region: "")
-    let context = "elbv2.cookie-key"
+    let (scope, context) = (CookieKeyRecord.scope, CookieKeyRecord.context)
     if let found = try await store.get(CookieKeyRecord.self, scope, CookieKeyRecord.id) {
       return try found.key.open(store.sealer, context: context)
     }

@@ -302,10 +302,12 @@ struct TrustStoreRecord: Record {
   var tags: [String: String] = [:]
 }
 
-/// What seals the cookies of all load balancers.
+/// What seals the cookies of all load balancers, and what their signatures are made with.
 struct CookieKeyRecord: Record {
   static let collection = "elbv2.cookie-key"
   static let id = "key"
+  static let scope = Scope(account: "", region: "")
+  static let context = "elbv2.cookie-key"
   var recordID: String { Self.id }
   var key: SealedBytes
 }
