@@ -384,12 +384,7 @@ extension EventLoop {
         groups[description.id]
         ?? TargetGroupRuntime(id: description.id, algorithm: description.algorithm, turn: index)
       gone += group.update(description)
-      for target in group.targets {
-        let isHealthy = healthy.contains(TargetKey(group: group.id, address: target.address))
-        if isHealthy && !target.isHealthy { target.healthySince = now }
-        target.isHealthy = isHealthy
-      }
-      group.recompute()
+      group.update(now: now) { healthy.contains(TargetKey(group: description.id, address: $0.address)) }
       keptGroups[description.id] = group
     }
     for (id, group) in groups where keptGroups[id] == nil {
@@ -517,12 +512,8 @@ extension EventLoop {
 
   private func setHealth(_ key: TargetKey, _ isHealthy: Bool) {
     guard let target = target(key), target.isHealthy != isHealthy else { return }
-    target.isHealthy = isHealthy
-    if isHealthy {
-      target.healthySince = now
-      target.suspectUntil = 0
-    }
-    target.group.recompute()
+    target.group.update(now: now) { $0 === target ? isHealthy : $0.isHealthy }
+    if isHealthy { target.suspectUntil = 0 }
     if !isHealthy { endFlows(ofUnhealthy: target) }
   }
 

@@ -60,8 +60,8 @@ final class TargetRuntime {
   var isHealthy = false
   /// Set when a connection was refused: the loop passes it over for a moment. Microseconds.
   var suspectUntil: UInt64 = 0
-  /// When it became healthy, for slow start. Microseconds.
-  var healthySince: UInt64 = 0
+  /// When its slow start began, in microseconds; nil for a target that has its full share.
+  var warmsSince: UInt64?
   /// Its Availability Zone; nil when it belongs to all.
   var zone: String?
   /// How it does beside the others, for anomaly mitigation.

@@ -63,12 +63,31 @@ final class TargetGroupRuntime {
       let runtime = old.removeValue(forKey: address) ?? TargetRuntime(target, address: address, group: self)
       runtime.state = target.state
       runtime.zone = target.zone
+      if slowStart == 0 || target.state != .registered { runtime.warmsSince = nil }
       fresh.append(runtime)
     }
     for target in old.values { target.isKnown = false }
     targets = fresh
     recompute()
     return Array(old.values)
+  }
+
+  /// Takes over who is healthy. Who becomes so gets its share slowly, but only beside a target that has its full share:
+  /// else there would be nobody to take what it does not get.
+  func update(now: UInt64, isHealthy: (TargetRuntime) -> Bool) {
+    let hasSteady = targets.contains { $0.isHealthy && $0.state == .registered && !isWarming($0, now) }
+    for target in targets {
+      let isHealthy = isHealthy(target)
+      if isHealthy != target.isHealthy {
+        target.warmsSince = isHealthy && hasSteady && slowStart > 0 && target.state == .registered ? now : nil
+      }
+      target.isHealthy = isHealthy
+    }
+    recompute()
+  }
+
+  private func isWarming(_ target: TargetRuntime, _ now: UInt64) -> Bool {
+    target.warmsSince.map { now &- $0 < slowStart } ?? false
   }
 
   /// The health of a target, or where it belongs, changed.

@@ -45,22 +45,25 @@ final class TargetPool {
 
   private func inTurn(now: UInt64, except tried: TargetRuntime?, _ random: inout Random) -> TargetRuntime? {
     let count = eligible.count
-    var fallback: TargetRuntime?
+    // Whom to take when nobody else is left, and how much better that is than another.
+    var spare = (place: -1, rank: 0)
     for _ in 0..<count {
       turn &+= 1
       if turn >= count { turn = 0 }
       let target = eligible[turn]
+      let rank: Int
       if target === tried || target.suspectUntil > now {
-        if fallback == nil || fallback === tried { fallback = target }
-        continue
+        rank = target === tried ? 1 : 2
+      } else if isWarmingUp(target, now, &random) {
+        rank = 3
+      } else {
+        return target
       }
-      if group.slowStart > 0, isWarmingUp(target, now, &random) {
-        fallback = target
-        continue
-      }
-      return target
+      if rank > spare.rank { spare = (turn, rank) }
     }
-    return fallback
+    // The next one has the next turn.
+    turn = spare.place
+    return eligible[spare.place]
   }
 
   private func leastLoaded(now: UInt64, except tried: TargetRuntime?) -> TargetRuntime? {
@@ -97,7 +100,8 @@ final class TargetPool {
 
   /// Whether a target in slow start is passed over this time: its share grows with the time since it became healthy.
   private func isWarmingUp(_ target: TargetRuntime, _ now: UInt64, _ random: inout Random) -> Bool {
-    let age = now &- target.healthySince
+    guard let since = target.warmsSince else { return false }
+    let age = now &- since
     if age >= group.slowStart { return false }
     return random.next() % 1000 >= max(30, age * 1000 / group.slowStart)
   }
