@@ -64,7 +64,14 @@ import Testing
 
   @Test("a configuration change every 100 ms under load fails no request", .timeLimit(.minutes(2)))
   func changes() async throws {
-    try await castle().script("changes.py")
+    try await castle().script("changes.py", ["changed"])
+  }
+
+  @Test(
+    "kill -9 of the control plane every two seconds under load fails no request: HTTP/1.1, TLS, HTTP/2",
+    .timeLimit(.minutes(2)))
+  func killed() async throws {
+    try await castle().script("changes.py", ["killed"])
   }
 
   @Test(

@@ -1,17 +1,25 @@
-"""changes.py: the configuration of a load balancer changes every 100 ms while clients keep asking.
+"""changes.py changed: the configuration of a load balancer changes every 100 ms while clients keep asking.
+
+`changes.py killed`: instead the control plane is killed with SIGKILL, again and again.
 
 Clients are h2load's: HTTP/1.1, HTTP/1.1 over TLS and HTTP/2 over TLS, all on connections that are kept. Targets, rules,
 certificates, weights and attributes change through the API.
 """
 
+import http.client
 import http.server
 import itertools
+import json
 import multiprocessing
+import os
 import re
+import signal
 import subprocess
+import sys
 import time
+import urllib.request
 
-from castle import check, client, equal, issued, say
+from castle import check, client, environment, equal, issued, say
 
 SECONDS = 10
 elb, ec2 = client("elbv2"), client("ec2")
@@ -55,7 +63,7 @@ def forward(*groups):
 class World:
     """Two listeners, two target groups, three targets of which the first one stays."""
 
-    def __init__(self, ports):
+    def __init__(self, kind, ports):
         self.targets = [{"Id": "127.0.0.1", "Port": port} for port in ports]
         subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -72,7 +80,7 @@ class World:
             elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[
                 {"Key": "deregistration_delay.timeout_seconds", "Value": "5"}])
             elb.register_targets(TargetGroupArn=group, Targets=self.targets)
-        self.certificates = [issued(domain)[0] for domain in ("changes.test", "changes.example")]
+        self.certificates = [issued(domain)[0] for domain in (f"{kind}.test", f"{kind}.example")]
         actions = forward((self.groups[0], 1), (self.groups[1], 1))
         self.plain = self.listener(8471, actions, Protocol="HTTP")
         self.secure = self.listener(
@@ -123,9 +131,32 @@ def load(kind, *arguments):
         ["h2load", "-D", str(SECONDS), "-c", "4", "-t", "1", *arguments], stdout=subprocess.PIPE, text=True)
 
 
-def main():
+def control_plane():
+    """Its process: asked at once after a kill this waits for the next one, since the endpoint's socket stays."""
+    with urllib.request.urlopen(f"{environment('AWS_ENDPOINT_URL')}/_castle/health", timeout=30) as answer:
+        return json.load(answer)["pid"]
+
+
+def kills():
+    """One kill after the other, without end; each is over when the next control plane answers."""
+    while True:
+        def kill():
+            old = control_plane()
+            os.kill(old, signal.SIGKILL)
+            while True:
+                try:
+                    if control_plane() != old:
+                        return elb.describe_load_balancers()
+                except (OSError, http.client.HTTPException):
+                    # The answer that the killed one owed.
+                    pass
+
+        yield kill
+
+
+def main(kind):
     started = [start() for _ in range(3)]
-    world = World([port for _, port in started])
+    world = World(kind, [port for _, port in started])
     clients = [
         load("HTTP/1.1", "--h1", f"http://{world.address}:8471/work"),
         load("HTTP/1.1 over TLS", "--h1", f"https://{world.address}:8472/work"),
@@ -133,29 +164,29 @@ def main():
     ]
     made = 0
     slowest = 0.0
-    changes = world.changes()
+    changes, pause = (kills(), 2.0) if kind == "killed" else (world.changes(), 0.1)
     while any(process.poll() is None for _, process in clients):
         began = time.monotonic()
         next(changes)()
         made += 1
         took = time.monotonic() - began
         slowest = max(slowest, took)
-        time.sleep(max(0.0, 0.1 - took))
+        time.sleep(max(0.0, pause - took))
     requests = {}
-    for kind, process in clients:
+    for spoken, process in clients:
         output = process.stdout.read()
-        equal(process.returncode, 0, kind)
+        equal(process.returncode, 0, spoken)
         counts = dict((name, int(number)) for number, name in re.findall(
             r"(\d+) (total|succeeded|failed|errored|timeout|2xx|3xx|4xx|5xx)", output))
         for name in ["failed", "errored", "timeout", "3xx", "4xx", "5xx"]:
-            equal(counts[name], 0, f"{kind}: {name} in {output}")
-        check(counts["succeeded"] > 200, f"{kind}: {output}")
-        requests[kind] = counts["succeeded"]
-    check(made > 20, f"{made} changes")
+            equal(counts[name], 0, f"{spoken}: {name} in {output}")
+        check(counts["succeeded"] > 200, f"{spoken}: {output}")
+        requests[spoken] = counts["succeeded"]
+    check(made > (2 if kind == "killed" else 20), f"{made} times {kind}")
     world.end()
     for process, _ in started:
         process.kill()
-    say(requests=requests, failed=0, changes=made, slowest_ms=round(slowest * 1000))
+    say(requests=requests, failed=0, kind=kind, times=made, slowest_ms=round(slowest * 1000))
 
 
-main()
+main(sys.argv[1])
