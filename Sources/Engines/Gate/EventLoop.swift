@@ -77,7 +77,7 @@ final class EventLoop {
   private(set) var tlsClient: TLSClientContext?
   private var listeners: [Int32: ListenerRuntime] = [:]
   private var listenersByID: [String: ListenerRuntime] = [:]
-  private var groups: [String: TargetGroupRuntime] = [:]
+  private(set) var groups: [String: TargetGroupRuntime] = [:]
   var networkBalancers: [String: NetworkRuntime] = [:]
   var networkListeners: [Int32: NetworkListenerRuntime] = [:]
   private var endpoints: [Int32: EndpointRuntime] = [:]
@@ -357,6 +357,7 @@ extension EventLoop {
     case .health(let changes):
       for (key, isHealthy) in changes { setHealth(key, isHealthy) }
     case .expire(let key): expire(key)
+    case .unhealthyDrained(let key): target(key).map(endFlows(ofDrained:))
     case .signIn(let id, let outcome): pendingSignIns.removeValue(forKey: id)?.signInEnded(outcome)
     case .ticketKeys(let keys): tlsEngine.ticketKeys = keys
     case .webACLs(let acls): webACLs.configure(acls)
@@ -500,13 +501,7 @@ extension EventLoop {
     }
   }
 
-  /// The groups of a snapshot's list.
-  func flowGroups(_ weighted: [GateSnapshot.WeightedTargetGroup]) -> FlowGroups {
-    FlowGroups(
-      weighted.compactMap { entry in groups[entry.targetGroup].map { ($0, max(0, min(entry.weight, 999))) } })
-  }
-
-  private func target(_ key: TargetKey) -> TargetRuntime? {
+  func target(_ key: TargetKey) -> TargetRuntime? {
     groups[key.group]?.targets.first { $0.address == key.address }
   }
 

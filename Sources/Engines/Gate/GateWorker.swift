@@ -422,6 +422,7 @@ public final class GateWorker {
   private func publishHealth() {
     let (changed, verdicts) = health.takeChanges()
     if !verdicts.isEmpty { for loop in loops { loop.post(.health(verdicts)) } }
+    for key in health.takeUnhealthyDrained() { for loop in loops { loop.post(.unhealthyDrained(key)) } }
     if !changed.isEmpty { publish(.health(changed)) }
   }
 

@@ -16,6 +16,12 @@ final class HealthChecker {
     var isUsed: Bool
     /// A load balancer uses the group, but has no node in the target's zone.
     var isOutOfZone = false
+    /// A zonal shift takes the target's zone out.
+    var override: GateTargetHealth.Override?
+    /// How long it drains when it becomes unhealthy, in microseconds; 0 for not at all.
+    var unhealthyDraining: UInt64 = 0
+    /// Until when it does; nil while it does not.
+    var unhealthyDrainDeadline: UInt64?
     var health = HealthState()
     var nextProbe: UInt64
     /// When the next probe in the configured rhythm is due; those before are extra, and their failures do not count.
@@ -71,6 +77,8 @@ final class HealthChecker {
   private var changed: Set<TargetKey> = []
   /// Targets that became usable or unusable.
   private var verdicts: [(TargetKey, Bool)] = []
+  /// Unhealthy targets that have drained.
+  private var unhealthyDrained: [TargetKey] = []
 
   private let tls: TLSKeeper
   private lazy var engine = TLSEngine()
@@ -89,7 +97,7 @@ final class HealthChecker {
 
   /// Takes over the targets of a snapshot. Targets that stay keep what is known of them.
   func configure(_ snapshot: GateSnapshot, now: UInt64) {
-    let used = Self.groupsInUse(snapshot)
+    let used = GroupZones.used(in: snapshot)
     let logs = sinks(snapshot)
     var kept: [TargetKey: Entry] = [:]
     order = []
@@ -99,12 +107,15 @@ final class HealthChecker {
         let key = TargetKey(group: group.id, address: SocketAddress(address: number, port: target.port))
         guard kept[key] == nil else { continue }
         let zones = used[group.id]
-        let isInZone = target.zone.map { zones?.isEmpty != false || zones?.contains($0) == true } ?? true
+        let isInZone = zones?.serve(target.zone) ?? true
         let isUsed = zones != nil && isInZone
         let entry =
           entries[key] ?? Entry(key: key, check: group.healthCheck, target: target, isUsed: isUsed, now: now)
         let isNew = entries[key] == nil
-        update(entry, group, target, isUsed: isUsed, isOutOfZone: !isInZone, isNew: isNew, now: now)
+        let before = report(entry)
+        entry.override = zones?.override(target.zone)
+        update(entry, group, target, isUsed: isUsed, isOutOfZone: !isInZone, now: now)
+        if isNew || report(entry) != before { changed.insert(entry.key) }
         entry.logs = logs[group.id] ?? []
         entry.groupName = group.name ?? "-"
         kept[key] = entry
@@ -117,10 +128,11 @@ final class HealthChecker {
 
   private func update(
     _ entry: Entry, _ group: GateSnapshot.TargetGroup, _ target: GateSnapshot.Target, isUsed: Bool,
-    isOutOfZone: Bool, isNew: Bool, now: UInt64
+    isOutOfZone: Bool, now: UInt64
   ) {
-    let before = report(entry)
     entry.isOutOfZone = isOutOfZone
+    entry.unhealthyDraining = (group.flow?.unhealthyDraining).map { UInt64(max(0, min($0, 1e9)) * 1e6) } ?? 0
+    if entry.unhealthyDraining == 0 { entry.unhealthyDrainDeadline = nil }
     let wasUnprobed = entry.check.probe == .none
     if entry.check != group.healthCheck {
       entry.check = group.healthCheck
@@ -144,34 +156,7 @@ final class HealthChecker {
     } else {
       entry.drainDeadline = nil
     }
-    if isNew || report(entry) != before { changed.insert(entry.key) }
-  }
-
-  /// The groups that listeners forward to, each with the zones of its load balancers; none for all zones.
-  private static func groupsInUse(_ snapshot: GateSnapshot) -> [String: Set<String>] {
-    var used: [String: Set<String>] = [:]
-    var everywhere: Set<String> = []
-    for balancer in snapshot.loadBalancers {
-      for group in groups(of: balancer) {
-        used[group, default: []].formUnion(balancer.zones.map(\.name))
-        if balancer.zones.isEmpty { everywhere.insert(group) }
-      }
-    }
-    for balancer in snapshot.networkLoadBalancers ?? [] {
-      for group in balancer.listeners.flatMap(\.targetGroups) { everywhere.insert(group.targetGroup) }
-    }
-    for group in everywhere { used[group] = [] }
-    return used
-  }
-
-  private static func groups(of balancer: GateSnapshot.LoadBalancer) -> Set<String> {
-    var result: Set<String> = []
-    for listener in balancer.listeners {
-      for action in [listener.defaultAction] + listener.rules.map(\.action) {
-        if case .forward(let groups, _) = action { result.formUnion(groups.map(\.targetGroup)) }
-      }
-    }
-    return result
+    if entry.health.state != .unhealthy || target.state == .draining { entry.unhealthyDrainDeadline = nil }
   }
 
   /// Where the probes of each group are written down.
@@ -182,7 +167,7 @@ final class HealthChecker {
       let folder = balancer.logs.healthFolder
       guard let sink = LogSink.replacing(sinks[balancer.id], folder: folder, balancer.logs, writer) else { continue }
       kept[balancer.id] = sink
-      for group in Self.groups(of: balancer) { result[group, default: []].append(sink) }
+      for group in GroupZones.groups(of: balancer) { result[group, default: []].append(sink) }
     }
     sinks = kept
     return result
@@ -204,10 +189,17 @@ final class HealthChecker {
     return (order.filter(changed.contains).compactMap { entries[$0].map(report) }, verdicts)
   }
 
+  /// The unhealthy targets that have drained since the last call.
+  func takeUnhealthyDrained() -> [TargetKey] {
+    defer { unhealthyDrained = [] }
+    return unhealthyDrained
+  }
+
   private func report(_ entry: Entry) -> GateTargetHealth {
     var health = GateTargetHealth(
       targetGroup: entry.key.group, address: entry.target.address, port: entry.target.port, state: entry.health.state,
-      reason: entry.health.reason, description: entry.health.description)
+      reason: entry.health.reason, description: entry.health.description, override: entry.override)
+    if entry.unhealthyDrainDeadline != nil { health.state = .unhealthyDraining }
     if entry.hasDrained {
       (health.state, health.reason) = (.unused, .notRegistered)
       health.description = "Target is not registered to the target group"
@@ -263,8 +255,17 @@ final class HealthChecker {
         next = min(next, entry.nextProbe)
       }
       if let deadline = entry.drainDeadline, !entry.hasDrained { next = min(next, deadline) }
+      if let deadline = entry.unhealthyDrainDeadline {
+        if deadline <= now { endUnhealthyDraining(entry) } else { next = min(next, deadline) }
+      }
     }
     return next
+  }
+
+  private func endUnhealthyDraining(_ entry: Entry) {
+    entry.unhealthyDrainDeadline = nil
+    unhealthyDrained.append(entry.key)
+    changed.insert(entry.key)
   }
 
   private func start(_ entry: Entry, _ now: UInt64) {
@@ -379,6 +380,8 @@ final class HealthChecker {
         outcome, healthyThreshold: entry.check.healthyThreshold, unhealthyThreshold: entry.check.unhealthyThreshold)
     }
     if entry.health.state != before.state {
+      let drains = before.state == .healthy && entry.health.state == .unhealthy && entry.unhealthyDraining > 0
+      entry.unhealthyDrainDeadline = drains ? now + entry.unhealthyDraining : nil
       verdicts.append((entry.key, entry.health.state == .healthy))
       changed.insert(entry.key)
     } else if entry.health.reason != before.reason || entry.health.description != before.description {

@@ -63,6 +63,8 @@ enum LoopMessage: Sendable {
   case health([(TargetKey, Bool)])
   /// Requests in flight to this target have had their time.
   case expire(TargetKey)
+  /// The connections of this unhealthy target have had their time.
+  case unhealthyDrained(TargetKey)
   case report
   /// The outcome of a sign-in that a request waits for.
   case signIn(id: UInt64, SignInOutcome)

@@ -19,7 +19,7 @@ final class TargetGroupRuntime {
   private(set) var minimumHealthyCount = 1
   private(set) var minimumHealthyPercentage: Int?
   private(set) var targets: [TargetRuntime] = []
-  /// Those that get the flows of network load balancers, whatever their zone.
+  /// Those that may be used, whatever their zone.
   private(set) var eligible: [TargetRuntime] = []
   /// Rises whenever it may have changed which targets get requests.
   private(set) var generation = 0

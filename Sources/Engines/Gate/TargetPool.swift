@@ -6,6 +6,8 @@ final class TargetPool {
   let group: TargetGroupRuntime
   /// Those that get requests.
   private(set) var eligible: [TargetRuntime] = []
+  /// Whether one of them is healthy.
+  private(set) var hasHealthy = false
   private var turn: Int
 
   init(group: TargetGroupRuntime, turn: Int) {
@@ -14,17 +16,19 @@ final class TargetPool {
   }
 
   /// Works out who gets requests: the healthy registered targets of the zone; all registered ones when fewer than the
-  /// group's minimum are healthy (fail open).
+  /// group's minimum are healthy (fail open). Those of shifted zones get none, unless there are no others or none is
+  /// healthy at all: then nothing is shifted, as with AWS.
   /// - Parameter zone: nil for all zones.
   func update(zone: String?, shifted: Set<String>) {
     var registered = group.targets.filter { target in
       target.state == .registered && (zone == nil || target.zone == nil || target.zone == zone)
     }
-    if !shifted.isEmpty {
+    if !shifted.isEmpty, registered.contains(where: \.isHealthy) {
       let unshifted = registered.filter { !shifted.contains($0.zone ?? "") }
       if !unshifted.isEmpty { registered = unshifted }
     }
     let healthy = registered.filter(\.isHealthy)
+    hasHealthy = !healthy.isEmpty
     eligible = healthy.count < group.minimumHealthy(of: registered.count) || healthy.isEmpty ? registered : healthy
   }
 

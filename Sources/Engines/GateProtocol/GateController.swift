@@ -17,6 +17,8 @@ public actor GateController {
     public var cookieKey: [UInt8]?
     public var webACLs: [WebACL] = []
     public var addressSources: AddressSources?
+    /// Zones that are taken out of load balancers of any part, by the load balancers' ids.
+    public var shiftedZones: [String: Set<String>] = [:]
 
     public init(
       loadBalancers: [GateSnapshot.LoadBalancer] = [], targetGroups: [GateSnapshot.TargetGroup] = [],
@@ -166,6 +168,7 @@ public actor GateController {
       if !part.webACLs.isEmpty { snapshot.webACLs = (snapshot.webACLs ?? []) + part.webACLs }
       snapshot.addressSources = snapshot.addressSources ?? part.addressSources
     }
+    for (id, zones) in parts.values.flatMap(\.shiftedZones) { snapshot.shift(zones, of: id) }
     return snapshot
   }
 

@@ -62,6 +62,21 @@ extension GateSnapshot {
     }
   }
 
+  /// Takes zones out of the load balancer with this id, if there is one.
+  mutating func shift(_ zones: Set<String>, of id: String) {
+    for at in loadBalancers.indices where loadBalancers[at].id == id {
+      for zone in loadBalancers[at].zones.indices where zones.contains(loadBalancers[at].zones[zone].name) {
+        loadBalancers[at].zones[zone].isShifted = true
+      }
+    }
+    networkLoadBalancers = networkLoadBalancers?.map { balancer in
+      guard balancer.id == id else { return balancer }
+      var balancer = balancer
+      balancer.zones = balancer.zones?.map { Zone(name: $0.name, isShifted: $0.isShifted || zones.contains($0.name)) }
+      return balancer
+    }
+  }
+
   /// The log files of a load balancer. Each kind is written to segments in a folder: `NAME.part` while it grows, renamed
   /// to `NAME.log` when it is complete, after `seconds` or `bytes`, whichever is first.
   public struct Logs: Codable, Sendable, Equatable {

@@ -10,8 +10,19 @@ extension GateSnapshot {
     public var listeners: [NetworkListener]
     /// Where lines about TLS connections are written (`accessFolder`); nil for nowhere.
     public var logs: Logs?
+    /// The Availability Zones it has nodes in. All nodes share the one address: each flow counts as having come in
+    /// through one of them, in turn, as DNS would have sent it. nil or empty for one node of no zone.
+    public var zones: [Zone]?
+    /// Nodes use the targets of all zones (`load_balancing.cross_zone.enabled`); target groups may say otherwise. nil is
+    /// yes: a snapshot stored by an older Gate knows no zones.
+    public var crossZone: Bool?
 
-    public init(id: String, address: String, listeners: [NetworkListener], logs: Logs? = nil) {
+    public init(
+      id: String, address: String, listeners: [NetworkListener], logs: Logs? = nil, zones: [Zone]? = nil,
+      crossZone: Bool? = nil
+    ) {
+      self.zones = zones
+      self.crossZone = crossZone
       self.logs = logs
       self.id = id
       self.address = address
@@ -78,11 +89,17 @@ extension GateSnapshot {
     /// Connections to a target that becomes unhealthy are closed
     /// (`target_health_state.unhealthy.connection_termination.enabled`).
     public var endsWhenUnhealthy: Bool
+    /// Seconds that a target which was healthy is `unhealthy.draining` before it is `unhealthy` and its connections are
+    /// closed (`target_health_state.unhealthy.draining_interval_seconds`). Not together with `endsWhenUnhealthy`; nil or
+    /// 0: it is unhealthy at once, and its connections live on.
+    public var unhealthyDraining: Double?
 
     public init(
       proxyProtocol: Bool = false, isSticky: Bool = false, preservesClientAddress: Bool = false,
-      endsWithDeregistration: Bool = false, endsWhenUnhealthy: Bool = true
+      endsWithDeregistration: Bool = false, endsWhenUnhealthy: Bool = true,
+      unhealthyDraining: Double? = nil
     ) {
+      self.unhealthyDraining = unhealthyDraining
       self.proxyProtocol = proxyProtocol
       self.isSticky = isSticky
       self.preservesClientAddress = preservesClientAddress

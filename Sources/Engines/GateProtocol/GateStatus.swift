@@ -47,7 +47,19 @@ public struct GateStatus: Codable, Sendable, Equatable {
 
 /// The health of one target in one target group, in ELBv2's words (`DescribeTargetHealth`).
 public struct GateTargetHealth: Codable, Sendable, Equatable {
-  public enum State: String, Codable, Sendable { case initial, healthy, unhealthy, unused, draining }
+  public enum State: String, Codable, Sendable {
+    case initial, healthy, unhealthy, unused, draining
+    /// Unhealthy, but its connections have their time to end (`FlowAttributes.unhealthyDraining`).
+    case unhealthyDraining = "unhealthy.draining"
+  }
+
+  /// What a zonal shift does to a target (ELBv2 `AdministrativeOverride`).
+  public enum Override: String, Codable, Sendable {
+    /// It gets nothing new.
+    case zonalShiftActive = "zonal_shift_active"
+    /// It gets what its zone's node gets, but nothing new comes in through that node.
+    case zonalShiftDelegatedToDNS = "zonal_shift_delegated_to_dns"
+  }
 
   public enum Reason: String, Codable, Sendable {
     case registrationInProgress = "Elb.RegistrationInProgress"
@@ -70,10 +82,14 @@ public struct GateTargetHealth: Codable, Sendable, Equatable {
   public var reason: Reason?
   /// ELBv2's description of the reason.
   public var description: String?
+  /// nil for none.
+  public var override: Override?
 
   public init(
-    targetGroup: String, address: String, port: UInt16, state: State, reason: Reason? = nil, description: String? = nil
+    targetGroup: String, address: String, port: UInt16, state: State, reason: Reason? = nil, description: String? = nil,
+    override: Override? = nil
   ) {
+    self.override = override
     self.targetGroup = targetGroup
     self.address = address
     self.port = port

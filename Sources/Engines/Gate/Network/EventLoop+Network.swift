@@ -12,12 +12,12 @@ extension EventLoop {
     var kept: [Int32: NetworkListenerRuntime] = [:]
     for description in snapshot.networkLoadBalancers ?? [] {
       let balancer = networkBalancers[description.id] ?? NetworkRuntime(id: description.id)
-      balancer.update(description.logs, logs)
+      balancer.update(description, logs)
       keptBalancers[description.id] = balancer
       for listener in description.listeners {
         for (socket, isDatagram) in [(streams[listener.id], false), (datagrams[listener.id], true)] {
           guard let socket else { continue }
-          let groups = flowGroups(listener.targetGroups)
+          let groups = flowGroups(listener.targetGroups, balancer)
           var runtime = NetworkListenerRuntime(
             id: listener.id, socket: socket, balancer: balancer, isDatagram: isDatagram, groups: groups,
             idleTimeout: 0)
@@ -42,6 +42,16 @@ extension EventLoop {
     networkListeners = kept
     if isDraining { return }
     for descriptor in kept.keys where !before.contains(descriptor) { listen(descriptor, .endpoint) }
+  }
+
+  /// The groups of a snapshot's list.
+  private func flowGroups(
+    _ weighted: [GateSnapshot.WeightedTargetGroup], _ balancer: NetworkRuntime
+  ) -> FlowGroups {
+    FlowGroups(
+      weighted.compactMap { entry in
+        groups[entry.targetGroup].map { (balancer.use(of: $0), max(0, min(entry.weight, 999))) }
+      })
   }
 
   /// Something came in for a network load balancer.
@@ -80,13 +90,13 @@ extension EventLoop {
   private func flow(_ listener: NetworkListenerRuntime, _ source: FlowSource) -> DatagramFlow? {
     if let known = listener.flows[source] { return known }
     guard listener.flows.count < NetworkListenerRuntime.datagramFlowsMax, !isDraining,
-      let group = listener.groups.choose(&random),
-      let target = group.target(forFlow: source.hash(isSticky: group.flow.isSticky), now: now, except: [])
+      let use = listener.groups.choose(&random),
+      let target = target(of: source, use)
     else {
       listener.balancer.statistics.rejectedFlows += 1
       return nil
     }
-    let from = group.flow.preservesClientAddress ? source.address : 0
+    let from = use.group.flow.preservesClientAddress ? source.address : 0
     var descriptor = gate_udp_connect(target.address.address, target.address.port, from)
     if descriptor == -EADDRNOTAVAIL, from != 0 {
       descriptor = gate_udp_connect(target.address.address, target.address.port, 0)
@@ -101,25 +111,39 @@ extension EventLoop {
     return flow.isClosed ? nil : flow
   }
 
+  private func target(of source: FlowSource, _ use: FlowGroupUse) -> TargetRuntime? {
+    let hash = source.hash(isSticky: use.group.flow.isSticky)
+    return use.target(forFlow: hash, node: use.node(forFlow: hash), now: now, except: [])
+  }
+
   // MARK: - Targets that go
 
   /// The deregistration delay of a target is over.
   func expireFlows(_ key: TargetKey) {
-    endFlows { $0.address == key.address && $0.group.id == key.group && $0.group.flow.endsWithDeregistration }
+    endFlows { target, _ in
+      target.address == key.address && target.group.id == key.group && target.group.flow.endsWithDeregistration
+    }
   }
 
-  /// A target became unhealthy.
+  /// A target became unhealthy. Where that makes the load balancer fail open its flows go on.
   func endFlows(ofUnhealthy target: TargetRuntime) {
-    if target.group.flow.endsWhenUnhealthy { endFlows { $0 === target } }
+    guard target.group.flow.endsWhenUnhealthy else { return }
+    endFlows { $0 === target && !$1.groups.offer($0) }
+  }
+
+  /// An unhealthy target has drained.
+  func endFlows(ofDrained target: TargetRuntime) {
+    guard !target.isHealthy else { return }
+    endFlows { $0 === target && !$1.groups.offer($0) }
   }
 
   /// Ends the flows of targets; those of UDP find another with their next datagram.
-  private func endFlows(_ condition: (TargetRuntime) -> Bool) {
+  private func endFlows(_ condition: (TargetRuntime, NetworkListenerRuntime) -> Bool) {
     if networkListeners.isEmpty { return }
     for connection in connections {
-      if let flow = connection as? FlowConnection, let target = flow.target, condition(target) {
+      if let flow = connection as? FlowConnection, let target = flow.target, condition(target, flow.listener) {
         flow.closeTunnel()
-      } else if let flow = connection as? DatagramFlow, condition(flow.target) {
+      } else if let flow = connection as? DatagramFlow, condition(flow.target, flow.listener) {
         flow.close()
       }
     }

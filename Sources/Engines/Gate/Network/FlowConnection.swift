@@ -15,6 +15,9 @@ final class FlowConnection: Connection {
   private var isConnecting: Bool
   private var hasConnected = false
   private var tried: [TargetRuntime] = []
+  /// Of clients: the group, and the load balancer's node that they came in through.
+  private var use: FlowGroupUse?
+  private var node = 0
   /// For the line in the log, of clients: when the flow began, bytes without encryption, and what the target agreed to.
   private var began: UInt64 = 0
   private var sentBytes: UInt64 = 0
@@ -48,9 +51,14 @@ final class FlowConnection: Connection {
   /// Connects to the flow's target; called again after each one that refused.
   func findTarget() {
     guard !isClosed, target == nil, peer == nil else { return }
-    guard let group = listener.groups.choose(&loop.random) else { return refuse() }
+    guard let use = use ?? listener.groups.choose(&loop.random) else { return refuse() }
+    let group = use.group
     let hash = source.hash(isSticky: group.flow.isSticky)
-    while tried.count < Self.attemptsMax, let target = group.target(forFlow: hash, now: loop.now, except: tried) {
+    if self.use == nil { node = use.node(forFlow: hash) }
+    self.use = use
+    while tried.count < Self.attemptsMax,
+      let target = use.target(forFlow: hash, node: node, now: loop.now, except: tried)
+    {
       tried.append(target)
       var pending: Int32 = 0
       let descriptor = connect(target, group, &pending)

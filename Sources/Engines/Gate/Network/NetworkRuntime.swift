@@ -17,10 +17,37 @@ final class NetworkRuntime {
     statistics = GateStatistics.NetworkLoadBalancer(id: id)
   }
 
-  /// Takes over where logs are written.
-  func update(_ logs: GateSnapshot.Logs?, _ writer: LogWriter) {
+  /// Its nodes, one for each zone.
+  private(set) var nodes = [FlowNode()]
+  private(set) var crossesZones = true
+  private var uses: [String: FlowGroupUse] = [:]
+  private var turn = 0
+
+  /// Takes over zones and where logs are written.
+  func update(_ description: GateSnapshot.NetworkLoadBalancer, _ writer: LogWriter) {
+    nodes = (description.zones ?? []).map { FlowNode(zone: $0.name, isShifted: $0.isShifted) }
+    if nodes.isEmpty { nodes = [FlowNode()] }
+    crossesZones = description.crossZone ?? true
+    for use in uses.values { use.refresh() }
+    let logs = description.logs
     logName = logs?.name ?? "-"
     accessLog = .replacing(accessLog, folder: logs?.accessFolder, logs, writer)
+  }
+}
+
+extension NetworkRuntime {
+  /// This load balancer's view of a target group.
+  func use(of group: TargetGroupRuntime) -> FlowGroupUse {
+    if let use = uses[group.id], use.group === group { return use }
+    let use = FlowGroupUse(group: group, balancer: self)
+    uses[group.id] = use
+    return use
+  }
+
+  /// A number that rises with each flow, for nodes in turn.
+  func nextTurn() -> Int {
+    turn = turn == .max ? 0 : turn + 1
+    return turn
   }
 }
 
@@ -69,47 +96,5 @@ final class NetworkListenerRuntime {
     self.isDatagram = isDatagram
     self.groups = groups
     self.idleTimeout = idleTimeout
-  }
-}
-
-/// The target groups of a network load balancer's listener.
-final class FlowGroups {
-  private let groups: [(group: TargetGroupRuntime, weight: Int)]
-  private let total: Int
-
-  init(_ groups: [(group: TargetGroupRuntime, weight: Int)]) {
-    self.groups = groups
-    total = groups.reduce(0) { $0 + $1.weight }
-  }
-
-  /// The group for one flow.
-  func choose(_ random: inout Random) -> TargetGroupRuntime? {
-    guard groups.count > 1, total > 0 else { return groups.first?.group }
-    var pick = Int(random.next() % UInt64(total))
-    for (group, weight) in groups {
-      if pick < weight { return group }
-      pick -= weight
-    }
-    return nil
-  }
-}
-
-extension TargetGroupRuntime {
-  /// The target of a flow: the same as long as it is eligible, whatever happens to others (the one whose address,
-  /// mixed with the flow's number, gives the highest number).
-  func target(forFlow hash: UInt64, now: UInt64, except tried: [TargetRuntime]) -> TargetRuntime? {
-    var best: TargetRuntime?
-    var bestScore: UInt64 = 0
-    for target in eligible {
-      if tried.contains(where: { $0 === target }) { continue }
-      var random = Random(seed: hash ^ (UInt64(target.address.address) << 16 | UInt64(target.address.port)))
-      // One that refused a moment ago comes last.
-      let score = random.next() >> 1 | (target.suspectUntil > now ? 0 : 1 << 63)
-      if best == nil || score > bestScore {
-        best = target
-        bestScore = score
-      }
-    }
-    return best
   }
 }
