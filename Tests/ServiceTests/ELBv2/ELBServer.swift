@@ -12,6 +12,7 @@ final class ELBServer: Sendable {
   private let listener: Int32
   private let state = Mutex((status: 200, requests: [String](), isStopped: false))
   private let pages = Mutex<[String: String]>([:])
+  private let failing = Mutex<Set<String>>([])
   /// Requests for `/slow` wait here.
   private let gate = DispatchSemaphore(value: 0)
 
@@ -59,6 +60,8 @@ final class ELBServer: Sendable {
   func answer(_ status: Int) { state.withLock { $0.status = status } }
   /// What is answered at a path instead of the name, from now on.
   func answer(_ path: String, _ body: String?) { pages.withLock { $0[path] = body } }
+  /// Requests for a path get 500 from now on.
+  func fail(_ path: String) { failing.withLock { _ = $0.insert(path) } }
   /// Lets one slow request go on.
   func releaseSlow() { gate.signal() }
   /// The paths that were asked for, without the health checks.
@@ -71,12 +74,12 @@ final class ELBServer: Sendable {
       let isProbe = path == "/health"
       let status = state.withLock { state in
         if !isProbe { state.requests.append(path) }
-        return isProbe ? state.status : 200
+        return isProbe ? state.status : failing.withLock { $0.contains(path) } ? 500 : 200
       }
       if path == "/slow" { gate.wait() }
       let body = pages.withLock { $0[path] } ?? name
       let text = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-      guard ELBHTTP.write(descriptor, text) else { return }
+      guard ELBHTTP.write(descriptor, text), !head.contains("Connection: close") else { return }
     }
   }
 }

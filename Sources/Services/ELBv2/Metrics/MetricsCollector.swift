@@ -77,7 +77,7 @@ actor MetricsCollector {
       let zones: [String?] = target.zone == nil || target.zone == "all" ? [nil] : [nil, target.zone]
       for zone in zones {
         if state == .healthy { counts[zone, default: HostCount()].healthy += 1 }
-        if state == .unhealthy { counts[zone, default: HostCount()].unhealthy += 1 }
+        if state == .unhealthy || state == .unhealthyDraining { counts[zone, default: HostCount()].unhealthy += 1 }
       }
     }
     return counts

@@ -257,6 +257,17 @@ actor GateReconciler {
     return lastHealth.filter { $0.key.group == group }
   }
 
+  /// What is known of a target group's targets beside each other; nothing while the Gate is away.
+  func anomalies(of group: String) async -> [TargetKey: GateStatistics.Target] {
+    do {
+      let targets = try await gate.statistics().targets.filter { $0.targetGroup == group }
+      return Dictionary(targets.map { (TargetKey(group: group, address: $0.address, port: Int($0.port)), $0) }) { $1 }
+    } catch {
+      logger.debug("the gate told no statistics", metadata: ["error": "\(error)"])
+      return [:]
+    }
+  }
+
   private func remember(_ reports: [GateTargetHealth]) {
     for report in reports {
       lastHealth[TargetKey(group: report.targetGroup, address: report.address, port: Int(report.port))] = report

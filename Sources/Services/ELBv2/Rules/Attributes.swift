@@ -112,8 +112,8 @@ extension AttributeTable {
         flag("proxy_protocol_v2.enabled"),
         flag("stickiness.enabled"),
         choice("stickiness.type", ["source_ip"]),
-        flag("target_health_state.unhealthy.connection_termination.enabled", true),
-        number("target_health_state.unhealthy.draining_interval_seconds", 0, 0...360_000),
+        flag(AttributeChecks.unhealthyTermination, true),
+        number(AttributeChecks.unhealthyDraining, 0, 0...360_000),
       ] + health)
   }
 
@@ -160,6 +160,9 @@ extension AttributeTable {
 
 /// What several attributes must be together.
 enum AttributeChecks {
+  static let unhealthyTermination = "target_health_state.unhealthy.connection_termination.enabled"
+  static let unhealthyDraining = "target_health_state.unhealthy.draining_interval_seconds"
+
   /// - Throws: `InvalidConfigurationRequest`.
   static func loadBalancer(_ set: [String: String], _ kind: LoadBalancerKind) throws {
     let table = AttributeTable.loadBalancer(kind)
@@ -184,6 +187,11 @@ enum AttributeChecks {
     guard slowStart == 0 || algorithm == "round_robin" else {
       throw ELBv2Error.invalidConfiguration(
         "Slow start mode cannot be used with the '\(algorithm)' load balancing algorithm")
+    }
+    guard (Int(table.value(unhealthyDraining, set)) ?? 0) == 0 || table.value(unhealthyTermination, set) == "false"
+    else {
+      throw ELBv2Error.invalidConfiguration(
+        "The unhealthy draining interval can only be set when connection termination for unhealthy targets is disabled")
     }
     guard table.value("load_balancing.algorithm.anomaly_mitigation", set) != "on" || algorithm == "weighted_random"
     else {

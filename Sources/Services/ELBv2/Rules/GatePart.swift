@@ -60,7 +60,10 @@ struct DesiredState: Sendable {
         return GateSnapshot.NetworkLoadBalancer(
           id: balancer.arn, address: balancer.address,
           listeners: translation.listeners.compactMap { translation.networkListener($0) },
-          logs: balancer.log(.access) == nil ? nil : logs(balancer))
+          logs: balancer.log(.access) == nil ? nil : logs(balancer),
+          zones: balancer.zones.map { .init(name: $0.zone) },
+          crossZone: AttributeTable.loadBalancer(.network).value(
+            "load_balancing.cross_zone.enabled", balancer.attributes) == "true")
       },
       cookieKey: cookieKey)
   }
@@ -138,7 +141,8 @@ struct DesiredState: Sendable {
           proxyProtocol: value("proxy_protocol_v2.enabled") == "true", isSticky: value("stickiness.enabled") == "true",
           preservesClientAddress: value("preserve_client_ip.enabled") == "true",
           endsWithDeregistration: value("deregistration_delay.connection_termination.enabled") == "true",
-          endsWhenUnhealthy: value("target_health_state.unhealthy.connection_termination.enabled") != "false"),
+          endsWhenUnhealthy: value(AttributeChecks.unhealthyTermination) != "false",
+          unhealthyDraining: Double(value(AttributeChecks.unhealthyDraining))),
       protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil, name: record.name)
   }
 
