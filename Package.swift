@@ -67,8 +67,8 @@ let fuzzing: [Target] =
 
 /// One generated module per AWS API: request and response shapes, and the schema that the wire reads.
 let models = [
-  "ACM", "ApplicationAutoScaling", "CloudFormation", "CloudWatch", "CloudWatchLogs", "EC2", "ECR", "ECS", "ELBv2",
-  "ElastiCache", "IAM", "KMS", "RDS", "Route53", "S3", "STS", "SecretsManager", "Shield", "WAFv2",
+  "ACM", "ARCZonalShift", "ApplicationAutoScaling", "CloudFormation", "CloudWatch", "CloudWatchLogs", "EC2", "ECR",
+  "ECS", "ELBv2", "ElastiCache", "IAM", "KMS", "RDS", "Route53", "S3", "STS", "SecretsManager", "Shield", "WAFv2",
 ]
 
 func model(_ name: String) -> Target { module("\(name)Model", "Models/\(name)", ["AWSCore", "AWSWire"]) }
@@ -84,6 +84,7 @@ func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency
 
 let services: [Target] = [
   service("ACM", calls: ["CloudWatch", "ELBv2", "Route53"], ["Certificates", x509, asn1, crypto]),
+  service("ARCZonalShift", calls: ["EC2", "ELBv2"], ["GateProtocol"]),
   service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
   service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
   service("CloudWatch"),

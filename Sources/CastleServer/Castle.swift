@@ -61,7 +61,8 @@ public final class Castle: Sendable {
       program: helpers.map { "\($0)/castle-gate" } ?? EngineProbe.besideExecutable("castle-gate"),
       directory: "\(directory)/gate", filtersPackets: configuration.filtersPackets, logger: logger)
     try PrivateFiles.makeDirectory("\(directory)/gate", mode: 0o700)
-    gate = GateController(socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache", "wafv2"])
+    gate = GateController(
+      socketPath: gateProcess.socketPath, awaiting: ["elbv2", "rds", "elasticache", "wafv2", "arc-zonal-shift"])
     let key = AccessKey(
       id: owner.accessKeyID, secret: owner.secretAccessKey, principal: .root(account: configuration.account))
     certificates = CertificateAuthority(directory: "\(directory)/tls")

@@ -1,6 +1,7 @@
 // The list of services, written out: the order is the order of preparation; nothing registers itself.
 
 import ACMService
+import ARCZonalShiftService
 import ApplicationAutoScalingService
 import Certificates
 import CloudFormationService
@@ -38,7 +39,7 @@ struct Services: Sendable {
       IAMService.self, KMSService.self, SecretsManagerService.self, S3Service.self, CloudWatchLogsService.self,
       EC2Service.self, ELBv2Service.self, ECSService.self, RDSService.self, ElastiCacheService.self,
       Route53Service.self, ECRService.self, CloudWatchService.self, ApplicationAutoScalingService.self,
-      ShieldService.self, WAFv2Service.self, ACMService.self, CloudFormationService.self,
+      ShieldService.self, WAFv2Service.self, ACMService.self, ARCZonalShiftService.self, CloudFormationService.self,
     ]
     return types.flatMap { $0.collections } + AddressBook.collections
   }
@@ -71,6 +72,7 @@ struct Services: Sendable {
       ApplicationAutoScalingService(environment),
       ShieldService(environment, gate: gate),
       WAFv2Service(environment, gate: gate),
+      ARCZonalShiftService(environment, gate: gate),
       acm,
     ]
     services.append(CloudFormationService(environment, providers: services.flatMap { $0.resourceProviders }))

@@ -1,6 +1,7 @@
 // What the wire's tests share: the models by name, trees as plain JSON and back, and the golden files.
 
 import ACMModel
+import ARCZonalShiftModel
 import AWSCore
 import AWSWire
 import ApplicationAutoScalingModel
@@ -25,7 +26,8 @@ import WAFv2Model
 
 enum Models {
   static let byName: [(String, ServiceModel)] = [
-    ("ACM", ACM.model), ("ApplicationAutoScaling", ApplicationAutoScaling.model),
+    ("ACM", ACM.model), ("ARCZonalShift", ARCZonalShift.model),
+    ("ApplicationAutoScaling", ApplicationAutoScaling.model),
     ("CloudFormation", CloudFormation.model), ("CloudWatch", CloudWatch.model),
     ("CloudWatchLogs", CloudWatchLogs.model),
     ("EC2", EC2.model), ("ECR", ECR.model), ("ECS", ECS.model), ("ELBv2", ELBv2.model),

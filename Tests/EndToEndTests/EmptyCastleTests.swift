@@ -62,6 +62,12 @@ import Testing
     return String(place.split(separator: "\n").first ?? "")
   }
 
+  @Test(
+    "a zonal shift moves the traffic of load balancers, and network ones keep to their zones", .timeLimit(.minutes(2)))
+  func zones() async throws {
+    try await castle().script("zones.py")
+  }
+
   @Test("a configuration change every 100 ms under load fails no request", .timeLimit(.minutes(2)))
   func changes() async throws {
     try await castle().script("changes.py", ["changed"])

@@ -2,6 +2,7 @@
 
 import ACMModel
 import ACMService
+import ARCZonalShiftService
 import AWSCore
 import AWSWire
 import CastleTesting
@@ -29,16 +30,18 @@ struct ELBTestFailure: Error, CustomStringConvertible {
 final class ELBv2Fixture: Sendable {
   let harness: ServiceHarness
   let service: ELBv2Service
+  let shifts: ARCZonalShiftService
   let gate: GateController
   let socketPath: String
   let vpc: String
   let subnets: [String]
 
   private init(
-    harness: ServiceHarness, service: ELBv2Service, gate: GateController, socketPath: String, vpc: String,
-    subnets: [String]
+    harness: ServiceHarness, service: ELBv2Service, shifts: ARCZonalShiftService, gate: GateController,
+    socketPath: String, vpc: String, subnets: [String]
   ) {
     self.harness = harness
+    self.shifts = shifts
     self.service = service
     self.gate = gate
     self.socketPath = socketPath
@@ -47,15 +50,19 @@ final class ELBv2Fixture: Sendable {
   }
 
   /// Operations without a data plane.
-  static func alone(_ body: (ELBv2Fixture) async throws -> Void) async throws {
-    let fixture = try await make(socketPath: "/nowhere/gate.sock", ports: PortPlan(privilegedBelow: 0), bindWait: .zero)
+  static func alone(
+    clock: any CastleClock = SystemClock(), _ body: (ELBv2Fixture) async throws -> Void
+  ) async throws {
+    let fixture = try await make(
+      socketPath: "/nowhere/gate.sock", ports: PortPlan(privilegedBelow: 0), bindWait: .zero, clock: clock)
     defer { fixture.harness.remove() }
     try await body(fixture)
   }
 
   /// Operations over a castle-gate of its own, with the service's loop running.
   static func withGate(
-    ports: PortPlan = .system(), keySets: KeySetKeeper.Timing = .init(), _ body: (ELBv2Fixture) async throws -> Void
+    ports: PortPlan = .system(), keySets: KeySetKeeper.Timing = .init(), clock: any CastleClock = SystemClock(),
+    _ body: (ELBv2Fixture) async throws -> Void
   ) async throws {
     let folder = NSTemporaryDirectory() + "elb-\(SystemIdentifiers().hex(8))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -64,7 +71,7 @@ final class ELBv2Fixture: Sendable {
     let outcome: Result<Void, any Error>
     do {
       let fixture = try await make(
-        socketPath: program.socketPath, ports: ports, bindWait: .seconds(20), keySets: keySets)
+        socketPath: program.socketPath, ports: ports, bindWait: .seconds(20), keySets: keySets, clock: clock)
       defer { fixture.harness.remove() }
       outcome = await fixture.running { await Self.result { try await body(fixture) } }
     } catch {
@@ -78,10 +85,13 @@ final class ELBv2Fixture: Sendable {
   func running<T: Sendable>(_ body: () async -> T) async -> T {
     let controller = Task { await gate.run() }
     let loop = Task { try await service.run() }
+    let shifting = Task { try await shifts.run() }
     let value = await body()
     controller.cancel()
     loop.cancel()
+    shifting.cancel()
     await controller.value
+    _ = await shifting.result
     _ = await loop.result
     return value
   }
@@ -95,14 +105,15 @@ final class ELBv2Fixture: Sendable {
   }
 
   private static func make(
-    socketPath: String, ports: PortPlan, bindWait: Duration, keySets: KeySetKeeper.Timing = .init()
+    socketPath: String, ports: PortPlan, bindWait: Duration, keySets: KeySetKeeper.Timing = .init(),
+    clock: any CastleClock
   ) async throws -> ELBv2Fixture {
     let gate = GateController(socketPath: socketPath, awaiting: ["elbv2"])
-    var services: (ELBv2Service, EC2Service)?
+    var services: (ELBv2Service, EC2Service, ARCZonalShiftService)?
     let harness = try ServiceHarness(
-      clock: SystemClock(),
-      collections: ELBv2Service.collections + EC2Service.collections + ACMService.collections
-        + Route53Service.collections + S3Service.collections
+      clock: clock,
+      collections: ELBv2Service.collections + ARCZonalShiftService.collections + EC2Service.collections
+        + ACMService.collections + Route53Service.collections + S3Service.collections
     ) { environment in
       let authority = CertificateAuthority(directory: "\(environment.directory)/tls")
       let acm = ACMService(environment, authority: authority)
@@ -111,15 +122,17 @@ final class ELBv2Fixture: Sendable {
         authority: { try authority.certificate(now: environment.clock.now) }, ports: ports, bindWait: bindWait,
         keySetTiming: keySets)
       let ec2 = EC2Service(environment)
-      services = (elb, ec2)
-      return [ec2, elb, acm, Route53Service(environment), try S3Service(environment)]
+      let shifts = ARCZonalShiftService(environment, gate: gate)
+      services = (elb, ec2, shifts)
+      return [ec2, elb, acm, shifts, Route53Service(environment), try S3Service(environment)]
     }
-    guard let (service, ec2) = services else { throw ELBTestFailure("no services") }
+    guard let (service, ec2, shifts) = services else { throw ELBTestFailure("no services") }
     try await ec2.prepareAccount("000000000000", region: "us-east-1")
-    let subnets = try await harness.run(EC2.describeSubnets).subnets ?? []
+    let subnets = (try await harness.run(EC2.describeSubnets).subnets ?? [])
+      .ordered { $0.availabilityZone ?? "" }
     return ELBv2Fixture(
-      harness: harness, service: service, gate: gate, socketPath: socketPath, vpc: subnets.first?.vpcId ?? "",
-      subnets: subnets.prefix(2).compactMap(\.subnetId))
+      harness: harness, service: service, shifts: shifts, gate: gate, socketPath: socketPath,
+      vpc: subnets.first?.vpcId ?? "", subnets: subnets.prefix(2).compactMap(\.subnetId))
   }
 
   // MARK: - Short ways to make things
@@ -212,13 +225,15 @@ final class ELBv2Fixture: Sendable {
     return arn
   }
 
-  func register(_ group: String, _ servers: [ELBServer]) async throws {
+  /// - Parameter zones: those of the servers; empty for none.
+  func register(_ group: String, _ servers: [ELBServer], zones: [String] = []) async throws {
     _ = try await run(ELBv2.registerTargets) {
       $0.targetGroupArn = group
-      $0.targets = servers.map { server in
+      $0.targets = servers.enumerated().map { index, server in
         .make {
           $0.id = "127.0.0.1"
           $0.port = Int(server.port)
+          $0.availabilityZone = zones.isEmpty ? nil : zones[index]
         }
       }
     }
@@ -242,15 +257,26 @@ final class ELBv2Fixture: Sendable {
   }
 
   /// Looks again whenever the Gate or the store has news, until it holds.
-  func until(_ what: String, seconds: Double = 20, _ condition: @escaping @Sendable () async throws -> Bool)
+  /// - Parameter store: collections whose changes are looked at too.
+  func until(
+    _ what: String, seconds: Double = 20, store: Set<String> = [],
+    _ condition: @escaping @Sendable () async throws -> Bool
+  )
     async throws
   {
     let events = await gate.events()
+    let changes = harness.environment.store.changes(in: store)
     let holds = try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
         if try await condition() { return true }
         for await _ in events where try await condition() { return true }
         return false
+      }
+      if !store.isEmpty {
+        group.addTask {
+          for await _ in changes where try await condition() { return true }
+          return false
+        }
       }
       group.addTask {
         try await Task.sleep(for: .seconds(seconds))
