@@ -103,6 +103,22 @@ import Testing
     #expect(Set(castle.children().map(\.mark)) == before, "the same processes: \(castle.children().map(\.id))")
   }
 
+  @Test(
+    "a zonal shift takes a zone out of the shop and fails no request; it holds when the control plane is killed",
+    .timeLimit(.minutes(1)))
+  func zonalShift() async throws {
+    let castle = try castle()
+    let load = try await underLoad("a zonal shift", castle) {
+      let address = try await url(castle)
+      try await castle.script("shift.py", ["start", address])
+      try await castle.killControlPlane()
+      try await castle.script("shift.py", ["holds", address])
+      try await castle.script("shift.py", ["end", address])
+    }
+    #expect(load.requests > 20)
+    #expect(load.failed == 0, "\(load.failures)")
+  }
+
   @Test("without any control plane the shop goes on, and castle up adopts what runs", .timeLimit(.minutes(1)))
   func loseControlPlane() async throws {
     let castle = try castle()

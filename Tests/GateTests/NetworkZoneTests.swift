@@ -200,7 +200,7 @@ struct NetworkZoneTests {
     interval: 0.1, timeout: 1, healthyThreshold: 1, unhealthyThreshold: 1)
 
   private func are(_ gate: GateFixture, _ states: GateTargetHealth.State...) async throws -> Bool {
-    try await eventually { try await gate.client.health().map(\.state) == states }
+    try await eventually(seconds: 20) { try await gate.client.health().map(\.state) == states }
   }
 
   @Test("connections to a target that becomes unhealthy end, unless the load balancer fails open")
@@ -240,9 +240,13 @@ struct NetworkZoneTests {
     let sick = Flag()
     let (one, two) = (try echo("1", sick: sick), try echo("2"))
     let targets = [target(one, "a"), target(two, "b")]
-    let flow = GateSnapshot.FlowAttributes(endsWhenUnhealthy: false, unhealthyDraining: 1.5)
+    func described(_ version: UInt64, interval: Double) throws -> GateSnapshot {
+      try snapshot(
+        version, targets, crossZone: true, check: Self.check,
+        flow: .init(endsWhenUnhealthy: false, unhealthyDraining: interval))
+    }
     try await GateFixture.with { gate in
-      let port = try await apply(gate, try snapshot(1, targets, crossZone: true, check: Self.check, flow: flow))
+      let port = try await apply(gate, try described(1, interval: 600))
       #expect(try await are(gate, .healthy, .healthy))
       let old = try await connect(port, to: "1")
       sick.set()
@@ -251,6 +255,7 @@ struct NetworkZoneTests {
       #expect(try await echoes(old))
       #expect(try await reached(port, 6) == ["2": 6])
       // Then it is unhealthy, and the connection ends.
+      _ = try await apply(gate, try described(2, interval: 0.1))
       let rest = try await onThread { (try? old.receiveToEnd()) ?? "" }
       #expect(rest.isEmpty)
       #expect(try await are(gate, .unhealthy, .healthy))

@@ -20,8 +20,9 @@ final class HealthChecker {
     var override: GateTargetHealth.Override?
     /// How long it drains when it becomes unhealthy, in microseconds; 0 for not at all.
     var unhealthyDraining: UInt64 = 0
-    /// Until when it does; nil while it does not.
-    var unhealthyDrainDeadline: UInt64?
+    /// Since when it does; nil while it does not.
+    var unhealthyDrainingSince: UInt64?
+    var unhealthyDrainDeadline: UInt64? { unhealthyDrainingSince.map { $0 + unhealthyDraining } }
     var health = HealthState()
     var nextProbe: UInt64
     /// When the next probe in the configured rhythm is due; those before are extra, and their failures do not count.
@@ -132,7 +133,7 @@ final class HealthChecker {
   ) {
     entry.isOutOfZone = isOutOfZone
     entry.unhealthyDraining = (group.flow?.unhealthyDraining).map { UInt64(max(0, min($0, 1e9)) * 1e6) } ?? 0
-    if entry.unhealthyDraining == 0 { entry.unhealthyDrainDeadline = nil }
+    if entry.unhealthyDraining == 0 { entry.unhealthyDrainingSince = nil }
     let wasUnprobed = entry.check.probe == .none
     if entry.check != group.healthCheck {
       entry.check = group.healthCheck
@@ -156,7 +157,7 @@ final class HealthChecker {
     } else {
       entry.drainDeadline = nil
     }
-    if entry.health.state != .unhealthy || target.state == .draining { entry.unhealthyDrainDeadline = nil }
+    if entry.health.state != .unhealthy || target.state == .draining { entry.unhealthyDrainingSince = nil }
   }
 
   /// Where the probes of each group are written down.
@@ -199,7 +200,7 @@ final class HealthChecker {
     var health = GateTargetHealth(
       targetGroup: entry.key.group, address: entry.target.address, port: entry.target.port, state: entry.health.state,
       reason: entry.health.reason, description: entry.health.description, override: entry.override)
-    if entry.unhealthyDrainDeadline != nil { health.state = .unhealthyDraining }
+    if entry.unhealthyDrainingSince != nil { health.state = .unhealthyDraining }
     if entry.hasDrained {
       (health.state, health.reason) = (.unused, .notRegistered)
       health.description = "Target is not registered to the target group"
@@ -263,7 +264,7 @@ final class HealthChecker {
   }
 
   private func endUnhealthyDraining(_ entry: Entry) {
-    entry.unhealthyDrainDeadline = nil
+    entry.unhealthyDrainingSince = nil
     unhealthyDrained.append(entry.key)
     changed.insert(entry.key)
   }
@@ -381,7 +382,7 @@ final class HealthChecker {
     }
     if entry.health.state != before.state {
       let drains = before.state == .healthy && entry.health.state == .unhealthy && entry.unhealthyDraining > 0
-      entry.unhealthyDrainDeadline = drains ? now + entry.unhealthyDraining : nil
+      entry.unhealthyDrainingSince = drains ? now : nil
       verdicts.append((entry.key, entry.health.state == .healthy))
       changed.insert(entry.key)
     } else if entry.health.reason != before.reason || entry.health.description != before.description {

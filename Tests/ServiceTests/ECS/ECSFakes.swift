@@ -43,6 +43,8 @@ final class FakeBalancer: AWSService {
     var newState = "healthy"
     /// What was asked, in order: `register`, `deregister`.
     var calls: [String] = []
+    /// Of the targets that were registered.
+    var zones: [String] = []
     /// Deregistered targets drain until the test says so.
     var holdsDraining = false
   }
@@ -69,6 +71,7 @@ final class FakeBalancer: AWSService {
         for target in input.targets {
           s.targets[name(target)] = s.newState
           s.calls.append("register \(name(target))")
+          if let zone = target.availabilityZone { s.zones.append(zone) }
         }
       }
       return .init()

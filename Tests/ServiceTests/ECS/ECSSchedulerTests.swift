@@ -208,6 +208,13 @@ private let forever = "echo up; exec sleep 1000"
       try await f.create(definition, count: 4) {
         $0.launchType = "FARGATE"
         $0.networkConfiguration = .make { $0.awsvpcConfiguration = .make { $0.subnets = vpc } }
+        $0.loadBalancers = [
+          .make {
+            $0.targetGroupArn = FakeBalancer.group
+            $0.containerName = "web"
+            $0.containerPort = 8080
+          }
+        ]
       }
       try await f.steady(4)
       let tasks = try await f.tasks()
@@ -217,6 +224,9 @@ private let forever = "echo up; exec sleep 1000"
         $0.attachments?.first?.details?.first { $0.name == "privateIPv4Address" }?.value
       }
       #expect(Set(addresses).count == 4 && addresses.allSatisfy { $0.hasPrefix("127.") })
+      // The load balancer is told the zones, which the addresses do not tell.
+      let told = f.balancer.state.withLock { $0.zones }
+      #expect(told.sorted() == ["us-east-1a", "us-east-1a", "us-east-1b", "us-east-1b"])
       await #expect(throws: AWSError.self) {
         _ = try await f.run(ECS.updateService) {
           $0.cluster = "main"

@@ -14,19 +14,25 @@ struct TargetGroups: Sendable {
     environment.call(as: "ecs.amazonaws.com", account: scope.account, region: scope.region)
   }
 
-  private func target(_ address: String, _ port: Int) -> ELBv2.TargetDescription {
+  private func target(_ address: String, _ port: Int, zone: String? = nil) -> ELBv2.TargetDescription {
     .make {
       $0.id = address
       $0.port = port
+      $0.availabilityZone = zone
     }
   }
 
-  func register(_ target: TargetRecord, address: String, _ scope: Scope) async throws {
+  /// - Parameter place: where the task is: the address, unlike those in a VPC, does not tell its zone.
+  func register(
+    _ target: TargetRecord, address: String, _ place: DeploymentRecord.Place, _ scope: Scope
+  ) async throws {
     _ = try await call(scope).invoke(
       ELBv2.registerTargets,
       .make {
         $0.targetGroupArn = target.group
-        $0.targets = [self.target(address, target.port)]
+        $0.targets = [
+          self.target(address, target.port, zone: place.subnet == nil ? nil : place.zone)
+        ]
       })
   }
 

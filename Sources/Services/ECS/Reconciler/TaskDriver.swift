@@ -157,7 +157,7 @@ struct TaskDriver: Sendable {
     // Written down before it is done, so that it is undone in any case.
     if task.targets != targets { try await change { $0.targets = targets } }
     for target in targets {
-      do { try await fleet.groups.register(target, address: address, scope) } catch let error as AWSError {
+      do { try await fleet.groups.register(target, address: address, task.place, scope) } catch let error as AWSError {
         let now = environment.clock.now
         try await change({
           $0.requestStop(
