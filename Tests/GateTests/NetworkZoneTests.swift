@@ -184,8 +184,7 @@ struct NetworkZoneTests {
         })
     }
     func set(_ healthy: Bool...) {
-      for (target, isHealthy) in zip(group.targets, healthy) { target.isHealthy = isHealthy }
-      group.recompute()
+      group.update(now: 0) { target in zip(group.targets, healthy).contains { $0 === target && $1 } }
     }
     set(true, true)
     #expect(offered() == [one.port])

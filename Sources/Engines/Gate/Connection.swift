@@ -47,6 +47,8 @@ class Connection {
   func onWritable() { flush() }
   /// Goes on with what is at hand, after the events of a batch (`EventLoop.enqueue`).
   func resume() {}
+  /// Called once, before the socket of the connection is closed by whomever.
+  func willClose() {}
   /// Called once, when the connection is closed by whomever.
   func onClose() {}
 
@@ -142,6 +144,7 @@ class Connection {
     if isClosed { return }
     if let tls, out.isEmpty { sendCloseNotify(tls) }
     isClosed = true
+    willClose()
     loop.remove(self)
     onClose()
     peer = nil
@@ -161,17 +164,20 @@ class Connection {
       let count = receive()
       if count > 0 {
         relayed(count)
-        if !peer.write(loop.readBuffer, count) { return closeTunnel() }
+        if !peer.write(loop.readBuffer, count) { return peer.breakTunnel() }
       } else if count == 0 {
         hasReadEnd = true
         peer.endsWriting = true
         if peer.out.isEmpty { peer.shutDownWriting() }
         return
       } else if count == -2 {
-        return closeTunnel()
+        return breakTunnel()
       }
     }
   }
+
+  /// This end of a tunnel failed.
+  func breakTunnel() { closeTunnel() }
 
   /// Counts what passed through a tunnel from this end.
   func relayed(_ count: Int) {}

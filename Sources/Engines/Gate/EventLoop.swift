@@ -409,6 +409,7 @@ extension EventLoop {
       let balancer = loadBalancers[description.id] ?? LoadBalancerRuntime(description, turn: index)
       balancer.update(description)
       balancer.update(description.logs, logs)
+      for node in balancer.nodes { node.keepGroups { groups[$0] != nil } }
       balancer.refreshUses()
       keptBalancers[description.id] = balancer
       for listener in description.listeners {
@@ -559,9 +560,16 @@ extension EventLoop {
   var shieldedBalancers: Dictionary<String, LoadBalancerRuntime>.Values { loadBalancers.values }
 
   private func report() -> LoopReport {
-    LoopReport(
-      loadBalancers: loadBalancers.values.flatMap { $0.nodes.map(\.statistics) },
-      targetGroups: groups.values.map(\.statistics),
+    // Choosing at random does this each second.
+    for group in groups.values where group.algorithm != .weightedRandom { group.compareTargets(now: now) }
+    let nodes = loadBalancers.values.flatMap(\.nodes)
+    return LoopReport(
+      loadBalancers: nodes.map { node in
+        var statistics = node.statistics
+        statistics.isShifted = node.isShifted
+        return statistics
+      },
+      targetGroups: groups.values.map(\.statistics) + nodes.flatMap(\.groupStatistics),
       targets: groups.values.flatMap { group in
         group.targets.map { target in
           var statistics = target.statistics

@@ -12,6 +12,7 @@ extension Exchange {
     }
     wantedTarget = nil
     self.target = target
+    if request.attempts == 0 { countRouted(group) }
     request.attempts += 1
     if target.group.protocolVersion != .http1 { return multiplex(to: target) }
     while let connection = target.idle.popLast() {
@@ -29,7 +30,7 @@ extension Exchange {
     if descriptor < 0 { return connectionRefused(target) }
     let usesTLS = target.group.usesTLS
     let connection = UpstreamConnection(
-      loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0 || usesTLS)
+      loop: loop, descriptor: descriptor, target: target, node: node, isConnecting: pending != 0 || usesTLS)
     connection.attach(self)
     if usesTLS, !connection.prepareTLS() { return connection.fail() }
     loop.add(connection)
@@ -51,7 +52,7 @@ extension Exchange {
     if descriptor < 0 { return connectionRefused(target) }
     let usesTLS = target.group.usesTLS
     let connection = HTTP2TargetConnection(
-      loop: loop, descriptor: descriptor, target: target, isConnecting: pending != 0 || usesTLS)
+      loop: loop, descriptor: descriptor, target: target, node: node, isConnecting: pending != 0 || usesTLS)
     target.multiplexed.append(connection)
     connection.start(self)
     if usesTLS, !connection.prepareTLS() { return connection.onFailure() }
@@ -59,21 +60,32 @@ extension Exchange {
     if pending == 0, !connection.isClosed { connection.connected() }
   }
 
+  /// Counts a request for which a target was chosen.
+  @inline(__always)
+  private func countRouted(_ group: TargetPool) {
+    node.statistics.routedRequests += 1
+    let counters = group.counters(of: node)
+    counters.statistics.routedRequests += 1
+    if group.failsOpen { counters.statistics.failOpenRequests += 1 }
+    if group.group.protocolVersion != .http1, isGRPC { counters.statistics.grpcRequests += 1 }
+  }
+
   /// Counts a target's final answer.
   final func recordAnswer(of target: TargetRuntime, _ status: Int, sentAt: UInt64) {
     let elapsed = loop.now &- sentAt
-    let group = target.group
     node.statistics.target.count(status)
     if let record {
       record.targetStatus = status
       record.answeredAt = loop.now
     }
-    group.statistics.target.count(status)
-    group.statistics.requests += 1
-    group.statistics.latency.record(microseconds: elapsed)
+    if let counters = group?.counters(of: node) {
+      counters.statistics.target.count(status)
+      counters.statistics.requests += 1
+      counters.statistics.latency.record(microseconds: elapsed)
+    }
     target.statistics.requests += 1
     target.statistics.codes.count(status)
-    if group.algorithm == .weightedRandom { target.performance.record(isFailure: status >= 500) }
+    target.performance.record(isFailure: status >= 500)
     target.statistics.latency.record(microseconds: elapsed)
     target.suspectUntil = 0
   }
@@ -82,8 +94,8 @@ extension Exchange {
   final func connectionRefused(_ target: TargetRuntime) {
     upstream = nil
     target.statistics.connectionErrors += 1
-    target.group.statistics.connectionErrors += 1
-    if target.group.algorithm == .weightedRandom { target.performance.record(isFailure: true) }
+    node.counters(of: target.group).statistics.connectionErrors += 1
+    target.performance.record(isFailure: true)
     target.suspectUntil = loop.now + 1_000_000
     let others = (group?.eligible.count ?? 0) - 1
     if others > 0, request.attempts < max(Self.attemptsMax, min(others + 1, 8)) { return dispatch(except: target) }

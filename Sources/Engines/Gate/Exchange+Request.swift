@@ -65,7 +65,12 @@ extension Exchange {
         return headLength + answerAndSkipBody(LocalAnswer(status: 464), body, count - headLength)
       }
       group = pool
-      wantedTarget = pool.group.stickiness == nil ? nil : stickyTarget(pool, bytes)
+      if pool.group.stickiness == nil {
+        wantedTarget = nil
+      } else {
+        wantedTarget = stickyTarget(pool, bytes)
+        if wantedTarget == nil { node.statistics.nonStickyRequests += 1 }
+      }
       var rewritten = RewrittenParts()
       if !rule.transforms.isEmpty, !rewrite(&rewritten, rule, target, bytes) {
         return headLength + answerAndSkipBody(LocalAnswer(status: 500), body, count - headLength)

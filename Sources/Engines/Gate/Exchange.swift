@@ -86,8 +86,8 @@ class Exchange {
     if staleSession != nil { staleSession = nil }
   }
 
-  /// What a provider's word is awaited for, and by which number the loop knows that.
-  final var signInWait: (id: UInt64, wait: SignInWait)?
+  /// What a provider's word is awaited for, by which number the loop knows that, and since when (microseconds).
+  final var signInWait: (id: UInt64, wait: SignInWait, began: UInt64)?
   /// The user's session must be refreshed before the request goes to its target.
   final var staleSession: StaleSession?
   /// Header lines that tell the target who the user is.
@@ -117,6 +117,9 @@ class Exchange {
 
   /// Whether the client's protocol can be spoken with the group's targets.
   func suits(_ group: TargetGroupRuntime) -> Bool { group.protocolVersion == .http1 }
+
+  /// The client makes a gRPC call.
+  var isGRPC: Bool { false }
 
   /// Whether `begin` may answer that it waits for more of the body and is called again with it.
   var canHoldBody: Bool { false }

@@ -127,6 +127,7 @@ final class HTTP1Connection: ClientConnection {
   /// The client went away before its answer was complete (ALB's 460).
   private func clientLeft() {
     node.statistics.clientAborts += 1
+    if exchange.request.status == 0 { node.statistics.elb.count(460) }
     close()
   }
 

@@ -122,12 +122,40 @@ final class NodeRuntime {
   var isShifted = false
   var isKnown = true
   var statistics: GateStatistics.LoadBalancer
+  /// By target group.
+  private var groups: [String: GroupCounters] = [:]
 
   // Load balancers that are gone are kept by their listeners as long as connections have those.
   init(balancer: LoadBalancerRuntime, zone: String?) {
     self.balancer = balancer
     self.zone = zone
     statistics = GateStatistics.LoadBalancer(id: balancer.id)
+    statistics.zone = zone
+  }
+
+  /// The counters of what goes to a target group through this node.
+  func counters(of group: TargetGroupRuntime) -> GroupCounters {
+    if let known = groups[group.id] { return known }
+    let made = GroupCounters(group: group.id, loadBalancer: statistics.id, zone: zone)
+    groups[group.id] = made
+    return made
+  }
+
+  var groupStatistics: [GateStatistics.TargetGroup] { groups.values.map(\.statistics) }
+
+  /// Lets go of the counters of groups that are gone.
+  func keepGroups(where isKept: (String) -> Bool) {
+    for id in groups.keys where !isKept(id) { groups[id] = nil }
+  }
+}
+
+/// What went to a target group through one node of a load balancer.
+final class GroupCounters {
+  var statistics: GateStatistics.TargetGroup
+
+  init(group: String, loadBalancer: String, zone: String?) {
+    statistics = GateStatistics.TargetGroup(id: group)
+    statistics.loadBalancer = loadBalancer
     statistics.zone = zone
   }
 }
@@ -160,8 +188,10 @@ final class GroupUse {
     while pools.count < wanted { pools.append(TargetPool(group: group, turn: group.turn &+ pools.count)) }
     pools.removeLast(pools.count - wanted)
     let shifted = balancer.shiftedZones
+    let counters = balancer.nodes.map { $0.counters(of: group) }
     for (index, pool) in pools.enumerated() {
       pool.update(zone: crossesZones ? nil : balancer.nodes[index].zone, shifted: shifted)
+      pool.counters = counters
     }
   }
 }

@@ -8,10 +8,12 @@ struct StatisticsMerger {
   /// By load balancer and zone.
   private var nodes: [String: [String: GateStatistics.LoadBalancer]] = [:]
   private var groups: [String: GateStatistics.TargetGroup] = [:]
+  /// By target group, load balancer and zone.
+  private var groupNodes: [String: [String: GateStatistics.TargetGroup]] = [:]
   private var targets: [String: GateStatistics.Target] = [:]
   private var endpoints: [String: GateStatistics.Endpoint] = [:]
   private var networks: [String: GateStatistics.NetworkLoadBalancer] = [:]
-
+  private var networkNodes: [String: [String: GateStatistics.NetworkLoadBalancer]] = [:]
   private var webACLs: [String: [WebACLCounter]] = [:]
 
   mutating func add(_ report: LoopReport) {
@@ -24,7 +26,7 @@ struct StatisticsMerger {
       node.add(item)
       nodes[item.id, default: [:]][zone] = node
     }
-    for item in report.targetGroups { groups[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.targetGroups { add(item) }
     for item in report.targets {
       targets[
         Self.key(item.targetGroup, item.address, item.port),
@@ -32,7 +34,25 @@ struct StatisticsMerger {
       ].add(item)
     }
     for item in report.endpoints { endpoints[item.id, default: .init(id: item.id)].add(item) }
-    for item in report.networkLoadBalancers { networks[item.id, default: .init(id: item.id)].add(item) }
+    for item in report.networkLoadBalancers {
+      networks[item.id, default: .init(id: item.id)].add(item)
+      guard let zone = item.zone else { continue }
+      var node = networkNodes[item.id]?[zone] ?? .init(id: item.id)
+      node.zone = zone
+      node.add(item)
+      networkNodes[item.id, default: [:]][zone] = node
+    }
+  }
+
+  private mutating func add(_ item: GateStatistics.TargetGroup) {
+    groups[item.id, default: .init(id: item.id)].add(item)
+    guard let balancer = item.loadBalancer else { return }
+    let key = "\(balancer) \(item.zone ?? "")"
+    var node = groupNodes[item.id]?[key] ?? .init(id: item.id)
+    node.loadBalancer = balancer
+    node.zone = item.zone
+    node.add(item)
+    groupNodes[item.id, default: [:]][key] = node
   }
 
   private static func key(_ group: String, _ address: String, _ port: UInt16) -> String {
@@ -50,7 +70,13 @@ struct StatisticsMerger {
         group.targets.compactMap { targets[Self.key(group.id, $0.address, $0.port)] }
       },
       endpoints: snapshot.endpoints.compactMap { endpoints[$0.id] })
+    statistics.groupNodes = snapshot.targetGroups.flatMap { group in
+      (groupNodes[group.id] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+    }
     statistics.networkLoadBalancers = (snapshot.networkLoadBalancers ?? []).compactMap { networks[$0.id] }
+    statistics.networkNodes = (snapshot.networkLoadBalancers ?? []).flatMap { balancer in
+      (networkNodes[balancer.id] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+    }
     if !webACLs.isEmpty {
       statistics.webACLs = webACLs.sorted { $0.key < $1.key }.map {
         GateStatistics.WebACL(id: $0.key, counters: $0.value)
@@ -72,17 +98,6 @@ struct StatisticsMerger {
   }
 }
 
-extension GateStatistics.TargetGroup {
-  fileprivate mutating func add(_ other: Self) {
-    requests += other.requests
-    target.add(other.target)
-    connectionErrors += other.connectionErrors
-    targetTLSErrors += other.targetTLSErrors
-    activeRequests += other.activeRequests
-    latency.merge(other.latency)
-  }
-}
-
 extension GateStatistics.Target {
   fileprivate mutating func add(_ other: Self) {
     requests += other.requests
@@ -94,21 +109,6 @@ extension GateStatistics.Target {
     activeRequests += other.activeRequests
     connections += other.connections
     latency.merge(other.latency)
-  }
-}
-
-extension GateStatistics.NetworkLoadBalancer {
-  fileprivate mutating func add(_ other: Self) {
-    newFlows += other.newFlows
-    activeFlows += other.activeFlows
-    newFlowsTLS += other.newFlowsTLS
-    newFlowsUDP += other.newFlowsUDP
-    rejectedFlows += other.rejectedFlows
-    resets += other.resets
-    clientTLSErrors += other.clientTLSErrors
-    targetTLSErrors += other.targetTLSErrors
-    bytesIn += other.bytesIn
-    bytesOut += other.bytesOut
   }
 }
 

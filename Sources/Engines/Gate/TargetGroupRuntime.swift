@@ -19,8 +19,6 @@ final class TargetGroupRuntime {
   private(set) var minimumHealthyCount = 1
   private(set) var minimumHealthyPercentage: Int?
   private(set) var targets: [TargetRuntime] = []
-  /// Those that may be used, whatever their zone.
-  private(set) var eligible: [TargetRuntime] = []
   /// Rises whenever it may have changed which targets get requests.
   private(set) var generation = 0
   /// Where choosing in turn begins.
@@ -68,7 +66,7 @@ final class TargetGroupRuntime {
     }
     for target in old.values { target.isKnown = false }
     targets = fresh
-    recompute()
+    generation &+= 1
     return Array(old.values)
   }
 
@@ -83,19 +81,11 @@ final class TargetGroupRuntime {
       }
       target.isHealthy = isHealthy
     }
-    recompute()
+    generation &+= 1
   }
 
   private func isWarming(_ target: TargetRuntime, _ now: UInt64) -> Bool {
     target.warmsSince.map { now &- $0 < slowStart } ?? false
-  }
-
-  /// The health of a target, or where it belongs, changed.
-  func recompute() {
-    generation &+= 1
-    let registered = targets.filter { $0.state == .registered }
-    let healthy = registered.filter(\.isHealthy)
-    eligible = healthy.count < minimumHealthy(of: registered.count) || healthy.isEmpty ? registered : healthy
   }
 
   /// How many of so many registered targets must be healthy for the others to be left out.
@@ -104,7 +94,7 @@ final class TargetGroupRuntime {
     return max(minimumHealthyCount, share)
   }
 
-  /// Compares the targets' failures when it is time to (anomaly mitigation).
+  /// Compares the targets' failures when it is time to (anomaly detection and mitigation).
   @inline(__always)
   func compareTargets(now: UInt64) {
     if now < nextComparison { return }

@@ -8,6 +8,10 @@ final class TargetPool {
   private(set) var eligible: [TargetRuntime] = []
   /// Whether one of them is healthy.
   private(set) var hasHealthy = false
+  /// Too few are healthy, so that all of them get requests.
+  private(set) var failsOpen = false
+  /// By the index of the load balancer's node.
+  var counters: [GroupCounters] = []
   private var turn: Int
 
   init(group: TargetGroupRuntime, turn: Int) {
@@ -29,7 +33,14 @@ final class TargetPool {
     }
     let healthy = registered.filter(\.isHealthy)
     hasHealthy = !healthy.isEmpty
-    eligible = healthy.count < group.minimumHealthy(of: registered.count) || healthy.isEmpty ? registered : healthy
+    failsOpen = healthy.count < group.minimumHealthy(of: registered.count) || !hasHealthy
+    eligible = failsOpen ? registered : healthy
+  }
+
+  /// The counters of what a node sends to the group. A pool that is no longer its load balancer's knows none of new nodes.
+  @inline(__always)
+  func counters(of node: NodeRuntime) -> GroupCounters {
+    node.index < counters.count ? counters[node.index] : node.counters(of: group)
   }
 
   /// The target for a request, passing over those that refused a moment ago while there are others.

@@ -21,6 +21,8 @@ final class UpstreamConnection: Connection {
   private static let idleTime: UInt64 = 30_000_000
 
   let target: TargetRuntime
+  /// The load balancer's node whose request it was made for: it counts the connection.
+  private let node: NodeRuntime
   private(set) var phase: Phase
   var exchange: Exchange?
   private var inbox = Bytes()
@@ -35,8 +37,9 @@ final class UpstreamConnection: Connection {
   /// Connected; what may still be missing is TLS.
   private var hasConnected = false
 
-  init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, isConnecting: Bool) {
+  init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, node: NodeRuntime, isConnecting: Bool) {
     self.target = target
+    self.node = node
     phase = isConnecting ? .connecting : .head
     super.init(loop: loop, descriptor: descriptor)
     target.statistics.connections += 1
@@ -88,6 +91,8 @@ final class UpstreamConnection: Connection {
   /// Goes on after the connection is made: to TLS, or to the request.
   func connected() {
     hasConnected = true
+    node.statistics.newTargetConnections += 1
+    node.statistics.targetConnections += 1
     guard let tls else { return sendRequest() }
     shakeHandsWithTarget(tls)
   }
@@ -107,7 +112,7 @@ final class UpstreamConnection: Connection {
     let progress = shakeHands(tls)
     if progress == .done { return sendRequest() }
     if progress == .wantsMore, !sawEnd || mayRead { return }
-    target.group.statistics.targetTLSErrors += 1
+    node.counters(of: target.group).statistics.targetTLSErrors += 1
     TLSFailure.forget()
     connectFailed()
   }
@@ -130,7 +135,7 @@ final class UpstreamConnection: Connection {
   override func onDeadline() {
     if phase == .connecting {
       target.statistics.connectionErrors += 1
-      target.group.statistics.connectionErrors += 1
+      node.counters(of: target.group).statistics.connectionErrors += 1
       target.suspectUntil = loop.now + 1_000_000
       let exchange = exchange
       detach()
@@ -219,6 +224,7 @@ final class UpstreamConnection: Connection {
 
   override func onClose() {
     target.statistics.connections -= 1
+    if hasConnected { node.statistics.targetConnections -= 1 }
     if phase == .idle, let index = target.idle.lastIndex(where: { $0 === self }) { target.idle.remove(at: index) }
     detach()
     inbox.release(keeping: 0)

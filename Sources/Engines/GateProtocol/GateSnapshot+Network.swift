@@ -113,23 +113,93 @@ extension GateStatistics {
   /// What passed through a network load balancer.
   public struct NetworkLoadBalancer: Codable, Sendable, Equatable {
     public var id: String
+    /// The zone of a node; nil in the sums of a load balancer.
+    public var zone: String?
+    /// Load is shifted away from the zone of a node.
+    public var isShifted = false
     /// TCP connections, TLS connections and UDP flows (`NewFlowCount`).
     public var newFlows: UInt64 = 0
     /// Open now (`ActiveFlowCount`).
     public var activeFlows: Int = 0
-    /// Of them those by protocol.
+    /// Of them those by protocol; the others are TCP's.
     public var newFlowsTLS: UInt64 = 0
     public var newFlowsUDP: UInt64 = 0
-    /// Flows that found no target, or that there is no room for (`RejectedFlowCount`).
+    public var activeFlowsTLS: Int = 0
+    public var activeFlowsUDP: Int = 0
+    /// Flows that found no target, or that there is no room for (`RejectedFlowCount`), and those of them that were UDP's.
     public var rejectedFlows: UInt64 = 0
-    /// Connections that the load balancer reset (`TCP_ELB_Reset_Count`).
+    public var rejectedFlowsUDP: UInt64 = 0
+    /// Flows that went to any target because too few are healthy (`UnhealthyRoutingFlowCount`).
+    public var failOpenFlows: UInt64 = 0
+    /// Connections that the load balancer reset (`TCP_ELB_Reset_Count`), and those that clients and targets did
+    /// (`TCP_Client_Reset_Count`, `TCP_Target_Reset_Count`).
     public var resets: UInt64 = 0
+    public var clientResets: UInt64 = 0
+    public var targetResets: UInt64 = 0
+    /// Connections to targets for which there was no port left (`PortAllocationErrorCount`).
+    public var portErrors: UInt64 = 0
     public var clientTLSErrors: UInt64 = 0
     public var targetTLSErrors: UInt64 = 0
+    /// Contents, without the headers of TCP, UDP and IP.
     public var bytesIn: UInt64 = 0
     public var bytesOut: UInt64 = 0
+    /// Of them those by protocol, both ways; the others are TCP's.
+    public var bytesTLS: UInt64 = 0
+    public var bytesUDP: UInt64 = 0
+    /// What was exchanged with clients (`ProcessedPackets`): datagrams at once, the segments of a TCP connection when it
+    /// ends, as the kernel counted them.
+    public var packets: UInt64 = 0
     public var processedBytes: UInt64 { bytesIn + bytesOut }
+    public var newFlowsTCP: UInt64 { newFlows - min(newFlows, newFlowsTLS + newFlowsUDP) }
+    public var bytesTCP: UInt64 { processedBytes - min(processedBytes, bytesTLS + bytesUDP) }
 
     public init(id: String) { self.id = id }
+
+    /// Adds the counters of another node, or loop.
+    public mutating func add(_ other: NetworkLoadBalancer) {
+      isShifted = isShifted || other.isShifted
+      newFlows += other.newFlows
+      activeFlows += other.activeFlows
+      newFlowsTLS += other.newFlowsTLS
+      newFlowsUDP += other.newFlowsUDP
+      activeFlowsTLS += other.activeFlowsTLS
+      activeFlowsUDP += other.activeFlowsUDP
+      rejectedFlows += other.rejectedFlows
+      rejectedFlowsUDP += other.rejectedFlowsUDP
+      failOpenFlows += other.failOpenFlows
+      resets += other.resets
+      clientResets += other.clientResets
+      targetResets += other.targetResets
+      portErrors += other.portErrors
+      clientTLSErrors += other.clientTLSErrors
+      targetTLSErrors += other.targetTLSErrors
+      bytesIn += other.bytesIn
+      bytesOut += other.bytesOut
+      bytesTLS += other.bytesTLS
+      bytesUDP += other.bytesUDP
+      packets += other.packets
+    }
+
+    /// Load balancer capacity units used since an earlier moment, by protocol, as AWS prices them: the largest of new
+    /// flows a second, active flows, and 1 GB an hour.
+    /// - Parameter seconds: between the two moments.
+    public func consumedCapacityUnits(since earlier: NetworkLoadBalancer, seconds: Double) -> [String: Double] {
+      guard seconds > 0 else { return [:] }
+      func used(
+        _ flows: KeyPath<Self, UInt64>, _ flowsPerUnit: Double, _ active: Int, _ activePerUnit: Double,
+        _ bytes: KeyPath<Self, UInt64>
+      ) -> Double {
+        func rate(_ counter: KeyPath<Self, UInt64>) -> Double {
+          let (now, before) = (self[keyPath: counter], earlier[keyPath: counter])
+          return now >= before ? Double(now - before) / seconds : 0
+        }
+        return max(rate(flows) / flowsPerUnit, Double(active) / activePerUnit, rate(bytes) * 3600 / 1e9)
+      }
+      return [
+        "TCP": used(\.newFlowsTCP, 800, activeFlows - activeFlowsTLS - activeFlowsUDP, 100_000, \.bytesTCP),
+        "TLS": used(\.newFlowsTLS, 50, activeFlowsTLS, 3000, \.bytesTLS),
+        "UDP": used(\.newFlowsUDP, 400, activeFlowsUDP, 50_000, \.bytesUDP),
+      ]
+    }
   }
 }

@@ -12,15 +12,22 @@ public struct GateStatistics: Codable, Sendable, Equatable {
   /// The same counters for each node of a load balancer that has zones; `LoadBalancer.zone` says which.
   public var nodes: [LoadBalancer]
   public var targetGroups: [TargetGroup]
+  /// The same counters for each node of each load balancer that uses the group; `TargetGroup.loadBalancer` and `zone`
+  /// say which.
+  public var groupNodes: [TargetGroup] = []
   public var targets: [Target]
   public var endpoints: [Endpoint]
   public var networkLoadBalancers: [NetworkLoadBalancer] = []
+  /// The same counters for each node of a network load balancer; `NetworkLoadBalancer.zone` says which.
+  public var networkNodes: [NetworkLoadBalancer] = []
   /// nil: no web ACL judges requests.
   public var webACLs: [WebACL]?
 
   /// What a web ACL decided.
   public struct WebACL: Codable, Sendable, Equatable {
     public var id: String
+    /// The name that its metrics have as dimension `WebACL`; nil when it has none.
+    public var metricName: String?
     /// Of the default action first, then of its rules.
     public var counters: [WebACLCounter]
     /// The addresses that rate-based rules hold back now.
@@ -88,7 +95,14 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var id: String
     /// The zone of a node; nil in the sums of a load balancer.
     public var zone: String?
+    /// Load is shifted away from the zone of a node.
+    public var isShifted = false
+    /// All that came in, those that were refused included.
     public var requests: UInt64 = 0
+    /// Those for which a target was chosen (`RequestCount`).
+    public var routedRequests: UInt64 = 0
+    /// Those of them that no cookie led to a target, though their target group is sticky (`NonStickyRequestCount`).
+    public var nonStickyRequests: UInt64 = 0
     /// Answers that came from targets (`HTTPCode_Target_*`).
     public var target = Codes()
     /// Answers that the load balancer itself made (`HTTPCode_ELB_*`), redirects and fixed responses included.
@@ -100,6 +114,9 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var newConnections: UInt64 = 0
     /// Client connections open now.
     public var activeConnections: Int = 0
+    /// Connections made to targets, and those of them that are open now.
+    public var newTargetConnections: UInt64 = 0
+    public var targetConnections: Int = 0
     public var requestBytes: UInt64 = 0
     public var responseBytes: UInt64 = 0
     /// Handshakes that clients did not complete (`ClientTLSNegotiationErrorCount`).
@@ -123,10 +140,14 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var tokensRefused: UInt64 = 0
     /// `ELBAuthSuccess`, `ELBAuthFailure` and `ELBAuthError`.
     public var signInsSucceeded: UInt64 = 0
-    /// Sessions whose access token was renewed.
+    /// Sessions whose access token was renewed (`ELBAuthRefreshTokenSuccess`).
     public var signInsRefreshed: UInt64 = 0
     public var signInsRefused: UInt64 = 0
     public var signInsFailed: UInt64 = 0
+    /// Claims that were too large (`ELBAuthUserClaimsSizeExceeded`).
+    public var signInsTooLarge: UInt64 = 0
+    /// What asking the identity provider took, also when it failed (`ELBAuthLatency`).
+    public var signInLatency = GateHistogram()
     /// Bytes of requests and responses with their heads (`ProcessedBytes`).
     public var processedBytes: UInt64 { requestBytes + responseBytes }
 
@@ -134,7 +155,14 @@ public struct GateStatistics: Codable, Sendable, Equatable {
 
     /// Adds the counters of another node, or loop.
     public mutating func add(_ other: LoadBalancer) {
+      isShifted = isShifted || other.isShifted
       requests += other.requests
+      routedRequests += other.routedRequests
+      nonStickyRequests += other.nonStickyRequests
+      newTargetConnections += other.newTargetConnections
+      targetConnections += other.targetConnections
+      signInsTooLarge += other.signInsTooLarge
+      signInLatency.merge(other.signInLatency)
       target.add(other.target)
       elb.add(other.elb)
       clientAborts += other.clientAborts
@@ -177,7 +205,17 @@ public struct GateStatistics: Codable, Sendable, Equatable {
 
   public struct TargetGroup: Codable, Sendable, Equatable {
     public var id: String
+    /// The load balancer, and the zone of its node; nil in the sums of a target group.
+    public var loadBalancer: String?
+    public var zone: String?
+    /// Requests that its targets answered.
     public var requests: UInt64 = 0
+    /// Requests for which one of its targets was chosen (`RequestCount`); those of them that were gRPC's
+    /// (`GrpcRequestCount`), and those that went to any target because too few are healthy
+    /// (`UnhealthyRoutingRequestCount`).
+    public var routedRequests: UInt64 = 0
+    public var grpcRequests: UInt64 = 0
+    public var failOpenRequests: UInt64 = 0
     public var target = Codes()
     /// Connections to targets that could not be made (`TargetConnectionErrorCount`).
     public var connectionErrors: UInt64 = 0
@@ -188,6 +226,19 @@ public struct GateStatistics: Codable, Sendable, Equatable {
     public var latency = GateHistogram()
 
     public init(id: String) { self.id = id }
+
+    /// Adds the counters of another node, or loop.
+    public mutating func add(_ other: TargetGroup) {
+      requests += other.requests
+      routedRequests += other.routedRequests
+      grpcRequests += other.grpcRequests
+      failOpenRequests += other.failOpenRequests
+      target.add(other.target)
+      connectionErrors += other.connectionErrors
+      targetTLSErrors += other.targetTLSErrors
+      activeRequests += other.activeRequests
+      latency.merge(other.latency)
+    }
   }
 
   public struct Target: Codable, Sendable, Equatable {

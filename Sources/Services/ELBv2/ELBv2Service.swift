@@ -14,6 +14,7 @@ public final class ELBv2Service: AWSService {
   let keySets: KeySetKeeper
   let gate: GateController
   let ports: PortPlan
+  let metrics: MetricsCollector
   /// Who keeps certificates for HTTPS and TLS listeners: ACM and IAM.
   let certificates: [any CertificateVault]
   /// How long CreateListener waits for the Gate.
@@ -49,6 +50,7 @@ public final class ELBv2Service: AWSService {
     self.gate = gate
     self.environment = environment
     self.ports = ports
+    metrics = MetricsCollector(environment, gate: gate, ports: ports)
     self.bindWait = bindWait
     reconciler = GateReconciler(
       environment, gate: gate, certificates: certificates, authority: authority, ports: ports,
@@ -169,16 +171,19 @@ public final class ELBv2Service: AWSService {
   /// Keeps the Gate at what the store says, and tells CloudWatch and S3 what it did.
   public func run() async throws {
     let shipper = LogShipper(self, directory: Self.logDirectory(environment))
-    let metrics = MetricsCollector(self, gate: gate, shipper: shipper)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await self.reconciler.run() }
-      group.addTask { try await metrics.run() }
+      group.addTask { try await self.metrics.run(shipper) }
       group.addTask { try await self.keySets.run() }
       // Either ends with the task only, or with an error.
       defer { group.cancelAll() }
       try await group.next()
     }
   }
+
+  /// Tells CloudWatch what load balancers counted in the minute that goes on, rather than at its end.
+  /// - Throws: `GateError` while the Gate is away, `StoreError`.
+  public func publishMetrics() async throws { try await metrics.tellNow() }
 
   /// Where the Gate writes the segments of logs.
   private static func logDirectory(_ environment: ServiceEnvironment) -> String { "\(environment.directory)/elb-logs" }

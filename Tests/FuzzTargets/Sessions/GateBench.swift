@@ -42,8 +42,7 @@
         let group = TargetGroupRuntime(id: version.rawValue, algorithm: .roundRobin, turn: 0)
         let target = GateSnapshot.Target(address: "127.0.0.1", port: port)
         _ = group.update(GateSnapshot.TargetGroup(id: group.id, targets: [target], protocolVersion: version))
-        group.targets[0].isHealthy = true
-        group.recompute()
+        group.update(now: 0) { _ in true }
         groups.append(group)
       }
       self.groups = groups
@@ -94,15 +93,18 @@
     func openTarget(room: Int) -> BenchSocket {
       let (near, far) = pair(room: room)
       let target = groups[kind.rawValue].targets[0]
+      let node = balancer.nodes[0]
       let generation: UInt32
       switch kind {
       case .http1:
-        let connection = UpstreamConnection(loop: loop, descriptor: far, target: target, isConnecting: false)
+        let connection = UpstreamConnection(
+          loop: loop, descriptor: far, target: target, node: node, isConnecting: false)
         generation = connection.generation
         loop.add(connection)
         target.idle.append(connection)
       case .http2:
-        let connection = HTTP2TargetConnection(loop: loop, descriptor: far, target: target, isConnecting: false)
+        let connection = HTTP2TargetConnection(
+          loop: loop, descriptor: far, target: target, node: node, isConnecting: false)
         generation = connection.generation
         target.multiplexed.append(connection)
         loop.add(connection)

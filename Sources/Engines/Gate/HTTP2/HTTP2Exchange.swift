@@ -11,7 +11,7 @@ final class HTTP2Exchange: Exchange {
   private unowned(unsafe) var session: HTTP2ServerSession?
   /// The answer is complete, though perhaps not all of it is sent.
   private(set) var isFinished = false
-  private(set) var isGRPC = false
+  private var carriesGRPC = false
   private var isPOST = false
   /// Body that the target does not take yet; at most the stream's window.
   private var inbox = Bytes()
@@ -34,6 +34,7 @@ final class HTTP2Exchange: Exchange {
     if listener.isSecure { facts.type = isGRPC ? "grpcs" : "h2" }
     return facts
   }
+  override var isGRPC: Bool { carriesGRPC }
   override var sourcePort: UInt16 { session?.client.port ?? 0 }
   override var protocolName: StaticString { "HTTP/2.0" }
 
@@ -49,13 +50,13 @@ final class HTTP2Exchange: Exchange {
     reset()
     noteProtocol()
     isFinished = false
-    isGRPC = false
+    carriesGRPC = false
     promised = nil
   }
 
   /// Begins the request whose head, made from its header block, is given.
   func begin(_ bytes: UnsafePointer<UInt8>, _ length: Int, isGRPC: Bool) {
-    self.isGRPC = isGRPC
+    carriesGRPC = isGRPC
     switch loop.requestHead.parseRequest(bytes, length) {
     case .complete:
       let method = loop.requestHead.method

@@ -111,7 +111,10 @@ final class HTTP2ServerSession: HTTP2Session {
   /// The client no longer wants the answer: its target is free.
   override func onReset(_ stream: HTTP2Stream, _ code: UInt32) {
     let isAbort = !(stream.exchange?.isFinished ?? true)
-    if isAbort { client.node.statistics.clientAborts += 1 }
+    if isAbort {
+      client.node.statistics.clientAborts += 1
+      if stream.exchange?.request.status == 0 { client.node.statistics.elb.count(460) }
+    }
     let isAllowed = !isAbort || limits.allowsReset()
     if !isAbort { limits.noteCompleted() }
     close(stream)

@@ -10,13 +10,16 @@ final class HTTP2TargetConnection: Connection {
   private static let idleTime: UInt64 = 60_000_000
 
   let target: TargetRuntime
+  /// The load balancer's node whose request it was made for: it counts the connection.
+  private let node: NodeRuntime
   /// Not to be written to yet: the connection is being made, or its TLS is.
   private(set) var isConnecting: Bool
   private var hasConnected = false
   private(set) var session: HTTP2TargetSession?
 
-  init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, isConnecting: Bool) {
+  init(loop: EventLoop, descriptor: Int32, target: TargetRuntime, node: NodeRuntime, isConnecting: Bool) {
     self.target = target
+    self.node = node
     self.isConnecting = isConnecting
     super.init(loop: loop, descriptor: descriptor)
     target.statistics.connections += 1
@@ -58,6 +61,8 @@ final class HTTP2TargetConnection: Connection {
   /// Goes on after the connection is made: to TLS, or to the requests.
   func connected() {
     hasConnected = true
+    node.statistics.newTargetConnections += 1
+    node.statistics.targetConnections += 1
     guard let tls else { return begin() }
     shakeHandsWithTarget(tls)
   }
@@ -84,7 +89,7 @@ final class HTTP2TargetConnection: Connection {
     // A target that does not agree on HTTP/2 does not speak it.
     if progress == .done, tls.isHTTP2 { return begin() }
     if progress == .wantsMore, !sawEnd || mayRead { return }
-    target.group.statistics.targetTLSErrors += 1
+    node.counters(of: target.group).statistics.targetTLSErrors += 1
     TLSFailure.forget()
     refused()
   }
@@ -109,6 +114,7 @@ final class HTTP2TargetConnection: Connection {
 
   override func onClose() {
     target.statistics.connections -= 1
+    if hasConnected { node.statistics.targetConnections -= 1 }
     target.multiplexed.removeAll { $0 === self }
     session?.onClose()
   }

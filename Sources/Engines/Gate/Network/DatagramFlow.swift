@@ -10,7 +10,8 @@ final class DatagramFlow: Connection {
   let target: TargetRuntime
 
   init(
-    loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource, target: TargetRuntime
+    loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource, target: TargetRuntime,
+    failsOpen: Bool
   ) {
     self.listener = listener
     self.source = source
@@ -22,6 +23,8 @@ final class DatagramFlow: Connection {
     listener.balancer.statistics.newFlows += 1
     listener.balancer.statistics.newFlowsUDP += 1
     listener.balancer.statistics.activeFlows += 1
+    listener.balancer.statistics.activeFlowsUDP += 1
+    if failsOpen { listener.balancer.statistics.failOpenFlows += 1 }
     listener.flows[source] = self
     touch()
   }
@@ -32,8 +35,14 @@ final class DatagramFlow: Connection {
   func forward(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
     touch()
     listener.balancer.statistics.bytesIn += UInt64(count)
+    countDatagram(count)
     let sent = gate_send(descriptor, bytes, count)
     if sent == -Int(ECONNREFUSED) { refused() }
+  }
+
+  private func countDatagram(_ count: Int) {
+    listener.balancer.statistics.bytesUDP += UInt64(count)
+    listener.balancer.statistics.packets += 1
   }
 
   /// Datagrams keep their bounds, so each is read by itself until there is none.
@@ -47,6 +56,7 @@ final class DatagramFlow: Connection {
       if count < 0 { return refused() }
       touch()
       listener.balancer.statistics.bytesOut += UInt64(count)
+      countDatagram(count)
       _ = gate_udp_send(listener.descriptor, loop.readBuffer, count, source.address, source.port)
     }
   }
@@ -66,6 +76,7 @@ final class DatagramFlow: Connection {
     target.statistics.connections -= 1
     target.statistics.activeRequests -= 1
     listener.balancer.statistics.activeFlows -= 1
+    listener.balancer.statistics.activeFlowsUDP -= 1
     if listener.flows[source] === self { listener.flows[source] = nil }
   }
 }

@@ -91,9 +91,9 @@ extension EventLoop {
     if let known = listener.flows[source] { return known }
     guard listener.flows.count < NetworkListenerRuntime.datagramFlowsMax, !isDraining,
       let use = listener.groups.choose(&random),
-      let target = target(of: source, use)
+      let (target, failsOpen) = target(of: source, use)
     else {
-      listener.balancer.statistics.rejectedFlows += 1
+      listener.balancer.countRejectedDatagram()
       return nil
     }
     let from = use.group.flow.preservesClientAddress ? source.address : 0
@@ -102,18 +102,21 @@ extension EventLoop {
       descriptor = gate_udp_connect(target.address.address, target.address.port, 0)
     }
     if descriptor < 0 {
-      listener.balancer.statistics.rejectedFlows += 1
+      if descriptor == -EADDRNOTAVAIL || descriptor == -EAGAIN { listener.balancer.statistics.portErrors += 1 }
+      listener.balancer.countRejectedDatagram()
       return nil
     }
     let flow = DatagramFlow(
-      loop: self, descriptor: descriptor, listener: listener, source: source, target: target)
+      loop: self, descriptor: descriptor, listener: listener, source: source, target: target,
+      failsOpen: failsOpen)
     add(flow)
     return flow.isClosed ? nil : flow
   }
 
-  private func target(of source: FlowSource, _ use: FlowGroupUse) -> TargetRuntime? {
+  private func target(of source: FlowSource, _ use: FlowGroupUse) -> (TargetRuntime, failsOpen: Bool)? {
     let hash = source.hash(isSticky: use.group.flow.isSticky)
-    return use.target(forFlow: hash, node: use.node(forFlow: hash), now: now, except: [])
+    let node = use.node(forFlow: hash)
+    return use.target(forFlow: hash, node: node, now: now, except: []).map { ($0, use.failsOpen(node: node)) }
   }
 
   // MARK: - Targets that go

@@ -12,6 +12,8 @@ final class FlowConnection: Connection {
   let source: FlowSource
   /// What this is a connection to; nil for clients.
   let target: TargetRuntime?
+  /// TLS ends here, on the client's side.
+  private let isEncrypted: Bool
   private var isConnecting: Bool
   private var hasConnected = false
   private var tried: [TargetRuntime] = []
@@ -31,6 +33,7 @@ final class FlowConnection: Connection {
     self.source = source
     self.target = target
     isConnecting = target != nil
+    isEncrypted = listener.tls != nil
     super.init(loop: loop, descriptor: descriptor)
     if let target {
       target.statistics.connections += 1
@@ -40,7 +43,10 @@ final class FlowConnection: Connection {
       began = loop.now
       listener.balancer.statistics.newFlows += 1
       listener.balancer.statistics.activeFlows += 1
-      if listener.tls != nil { listener.balancer.statistics.newFlowsTLS += 1 }
+      if isEncrypted {
+        listener.balancer.statistics.newFlowsTLS += 1
+        listener.balancer.statistics.activeFlowsTLS += 1
+      }
     }
   }
 
@@ -59,6 +65,7 @@ final class FlowConnection: Connection {
     while tried.count < Self.attemptsMax,
       let target = use.target(forFlow: hash, node: node, now: loop.now, except: tried)
     {
+      if tried.isEmpty, use.failsOpen(node: node) { listener.balancer.statistics.failOpenFlows += 1 }
       tried.append(target)
       var pending: Int32 = 0
       let descriptor = connect(target, group, &pending)
@@ -88,7 +95,9 @@ final class FlowConnection: Connection {
       // An address that is not this machine's cannot be taken.
       if descriptor != -EADDRNOTAVAIL { return descriptor }
     }
-    return gate_connect(target.address.address, target.address.port, &pending)
+    let descriptor = gate_connect(target.address.address, target.address.port, &pending)
+    if descriptor == -EADDRNOTAVAIL { listener.balancer.statistics.portErrors += 1 }
+    return descriptor
   }
 
   private func fault(_ target: TargetRuntime) {
@@ -105,8 +114,13 @@ final class FlowConnection: Connection {
   private func resetAndClose() {
     if isClosed { return }
     listener.balancer.statistics.resets += 1
-    var linger = linger(l_onoff: 1, l_linger: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    closeWithReset()
+  }
+
+  /// Unlike `reset` keeps what TLS agreed on, which the line in the log tells.
+  private func closeWithReset() {
+    if isClosed { return }
+    gate_reset_on_close(descriptor)
     close()
   }
 
@@ -190,7 +204,20 @@ final class FlowConnection: Connection {
   }
 
   override func onDrained() { if !isConnecting { peer?.relay() } }
-  override func onFailure() { isConnecting ? failConnecting() : closeTunnel() }
+  override func onFailure() { isConnecting ? failConnecting() : breakTunnel() }
+
+  /// A reset is passed on to the other side.
+  override func breakTunnel() {
+    guard !isClosed, gate_was_reset(descriptor) != 0 else { return closeTunnel() }
+    if target == nil {
+      listener.balancer.statistics.clientResets += 1
+    } else {
+      listener.balancer.statistics.targetResets += 1
+    }
+    let other = peer as? FlowConnection
+    close()
+    other?.closeWithReset()
+  }
 
   override func onDeadline() {
     if isConnecting { return failConnecting() }
@@ -201,6 +228,7 @@ final class FlowConnection: Connection {
   }
 
   override func relayed(_ count: Int) {
+    if isEncrypted { listener.balancer.statistics.bytesTLS += UInt64(count) }
     if target == nil {
       listener.balancer.statistics.bytesIn += UInt64(count)
       touch()
@@ -212,12 +240,18 @@ final class FlowConnection: Connection {
     }
   }
 
+  override func willClose() {
+    // What passes is counted on the client's side.
+    if target == nil { listener.balancer.statistics.packets += gate_segments(descriptor) }
+  }
+
   override func onClose() {
     if let target {
       target.statistics.connections -= 1
       target.statistics.activeRequests -= 1
     } else {
       listener.balancer.statistics.activeFlows -= 1
+      if isEncrypted { listener.balancer.statistics.activeFlowsTLS -= 1 }
       if let tls, listener.balancer.accessLog != nil {
         var line = FlowLogLine(source: source, connectionTime: loop.now &- began &+ tls.handshakeTime)
         line.handshakeTime = tls.handshakeTime

@@ -52,7 +52,7 @@ final class FlowGroupUse {
   /// with the flow's number, gives the highest number).
   func target(forFlow hash: UInt64, node: Int, now: UInt64, except tried: [TargetRuntime]) -> TargetRuntime? {
     if generation != group.generation { refresh() }
-    guard let pool = pools.count == 1 ? pools[0] : pools.indices.contains(node) ? pools[node] : nil else { return nil }
+    guard let pool = pool(of: node) else { return nil }
     var best: TargetRuntime?
     var bestScore: UInt64 = 0
     for target in pool.eligible {
@@ -67,6 +67,13 @@ final class FlowGroupUse {
     }
     return best
   }
+
+  private func pool(of node: Int) -> TargetPool? {
+    pools.count == 1 ? pools[0] : pools.indices.contains(node) ? pools[node] : nil
+  }
+
+  /// Whether too few of a node's targets are healthy, so that all of them get flows.
+  func failsOpen(node: Int) -> Bool { pool(of: node)?.failsOpen ?? false }
 
   /// Whether some node sends new flows to a target.
   func offers(_ target: TargetRuntime) -> Bool {

@@ -23,6 +23,12 @@ final class NetworkRuntime {
   private var uses: [String: FlowGroupUse] = [:]
   private var turn = 0
 
+  /// There is no target, or no room, for a new UDP flow.
+  func countRejectedDatagram() {
+    statistics.rejectedFlows += 1
+    statistics.rejectedFlowsUDP += 1
+  }
+
   /// Takes over zones and where logs are written.
   func update(_ description: GateSnapshot.NetworkLoadBalancer, _ writer: LogWriter) {
     nodes = (description.zones ?? []).map { FlowNode(zone: $0.name, isShifted: $0.isShifted) }

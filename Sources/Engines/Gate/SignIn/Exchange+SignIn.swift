@@ -110,16 +110,18 @@ extension Exchange {
 
   /// Waits for a provider's word.
   final func wait(_ id: UInt64, _ wait: SignInWait) {
-    signInWait = (id, wait)
+    signInWait = (id, wait, loop.now)
     loop.pendingSignIns[id] = self
   }
 
   /// The provider's word is there.
   final func signInEnded(_ outcome: SignInOutcome) {
-    guard let wait = signInWait?.wait else { return }
+    guard let (_, wait, began) = signInWait else { return }
     signInWait = nil
     switch wait {
-    case .callback(let callback): answer(callbackAnswer(callback, outcome), closing: !request.body.isDone)
+    case .callback(let callback):
+      node.statistics.signInLatency.record(microseconds: loop.now &- began)
+      answer(callbackAnswer(callback, outcome), closing: !request.body.isDone)
     case .refresh(let stale): refreshEnded(stale, outcome)
     }
   }
@@ -147,6 +149,7 @@ extension Exchange {
     } else {
       node.statistics.signInsRefused += 1
     }
+    if problem == .userInfoTooLarge { node.statistics.signInsTooLarge += 1 }
     record?.errorReason = problem.rawValue
     return LocalAnswer(status: problem.status)
   }

@@ -109,6 +109,10 @@ int gate_connect(uint32_t address, uint16_t port, int *_Nonnull pending);
 /// Whether the other side's system took none of the bytes sent beyond the first `sent` of the connection: then nobody
 /// can have acted on them.
 int gate_nothing_taken(int descriptor, uint64_t sent);
+/// The segments of TCP that a connection received and sent so far.
+uint64_t gate_segments(int descriptor);
+/// Whether a connection that failed was reset by its other side.
+int gate_was_reset(int descriptor);
 /// The pending error of a socket (0 when connected).
 int gate_socket_error(int descriptor);
 /// The address and port that a listening socket has.

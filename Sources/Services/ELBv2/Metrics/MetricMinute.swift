@@ -1,175 +1,141 @@
-// One minute of every load balancer, and what CloudWatch is told of it.
+// One minute of every load balancer, collected from the Gate's statistics.
 
-import AWSCore
-import AWSWire
-import CloudWatchModel
 import GateProtocol
+
+/// A load balancer or target group, or the part of it in one zone.
+struct MetricPlace: Sendable, Hashable {
+  var id: String
+  /// nil for all of it.
+  var zone: String?
+}
+
+/// Targets of a group that some loop found unusual (anomaly detection).
+struct UnusualHosts: Sendable, Equatable {
+  var anomalous = 0
+  var mitigated = 0
+}
 
 /// Collects the Gate's statistics of one minute.
 struct MetricMinute: Sendable {
-  var loadBalancers: [String: MetricDelta] = [:]
-  /// The same by load balancer and zone.
-  var nodes: [String: [String: MetricDelta]] = [:]
-  var targetGroups: [String: MetricDelta] = [:]
-  /// The most connections that were open at once, by load balancer.
-  var activeConnections: [String: Int] = [:]
+  private struct GroupNode: Hashable {
+    var group: String
+    var node: MetricPlace
+  }
+
+  private(set) var balancers: [MetricPlace: MetricDelta] = [:]
+  /// Target group → load balancer or node.
+  private(set) var groups: [String: [MetricPlace: MetricDelta]] = [:]
+  /// The most at once, by metric.
+  private(set) var gauges: [MetricPlace: [String: Double]] = [:]
+  /// Bytes by the ten seconds in which they passed.
+  private(set) var bytes: [MetricPlace: [Int: UInt64]] = [:]
+  /// Capacity units by metric.
+  private(set) var units: [String: [String: Double]] = [:]
+  /// By target group, the most at once; only of groups with targets.
+  private(set) var unusual: [MetricPlace: UnusualHosts] = [:]
+  /// Zones from which load is shifted away, by load balancer.
+  private(set) var shifted: [String: Set<String>] = [:]
 
   /// Adds what happened between two statistics.
   mutating func add(_ now: GateStatistics, after before: GateStatistics?) {
-    let old = before.flatMap { $0.workerStartedAt == now.workerStartedAt ? $0 : nil }
-    let balancers = Dictionary((old?.loadBalancers ?? []).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-    for balancer in now.loadBalancers {
-      // The first statistics of a worker that was there before this control plane tell nothing of this minute.
-      if before == nil { continue }
-      let earlier = balancers[balancer.id]
-      var delta = MetricDelta.of(balancer, before: earlier)
-      let seconds = now.time - (old?.time ?? now.time)
-      delta.capacityUnits =
-        earlier.map { balancer.consumedCapacityUnits(since: $0, seconds: seconds) * seconds / 60 } ?? 0
-      loadBalancers[balancer.id, default: MetricDelta()].merge(delta)
-      activeConnections[balancer.id] = max(activeConnections[balancer.id] ?? 0, balancer.activeConnections)
-    }
-    let zones = Dictionary((old?.nodes ?? []).map { ("\($0.id) \($0.zone ?? "")", $0) }, uniquingKeysWith: { $1 })
-    for node in now.nodes where before != nil {
-      let zone = node.zone ?? ""
-      nodes[node.id, default: [:]][zone, default: MetricDelta()].merge(.of(node, before: zones["\(node.id) \(zone)"]))
-    }
-    let networks = Dictionary((old?.networkLoadBalancers ?? []).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-    for balancer in now.networkLoadBalancers where before != nil {
-      loadBalancers[balancer.id, default: MetricDelta()].merge(.of(balancer, before: networks[balancer.id]))
-      activeConnections[balancer.id] = max(activeConnections[balancer.id] ?? 0, balancer.activeFlows)
-    }
-    let groups = Dictionary((old?.targetGroups ?? []).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-    for group in now.targetGroups where before != nil {
-      targetGroups[group.id, default: MetricDelta()].merge(.of(group, before: groups[group.id]))
-    }
+    // The first statistics of a worker that was there before this control plane tell nothing of this minute.
+    guard let before else { return }
+    let old = before.workerStartedAt == now.workerStartedAt ? before : nil
+    let seconds = now.time - (old?.time ?? now.time)
+    addApplication(now, old, seconds)
+    addNetwork(now, old, seconds)
+    addGroups(now, old)
+    addHosts(now)
   }
-}
 
-/// Healthy and unhealthy targets of a target group, those of a zone apart.
-struct HostCount: Sendable, Equatable {
-  var healthy = 0
-  var unhealthy = 0
-}
+  // MARK: - Load balancers
 
-/// Who is who, when a minute is told.
-struct MetricLayout: Sendable {
-  /// Target group → its load balancers.
-  var users: [String: Set<String>] = [:]
-  /// Target group → zone (nil for all) → its hosts; only of groups whose targets are probed.
-  var hosts: [String: [String?: HostCount]] = [:]
-}
-
-/// A metric, before it is CloudWatch's shape.
-struct MetricPoint: Sendable, Equatable {
-  var name: String
-  var dimensions: [String: String]
-  var unit: String
-  var value: Double?
-  var values: [Double] = []
-  var counts: [Double] = []
-
-  /// - Parameter time: the minute's begin.
-  func datum(_ time: Timestamp) -> CloudWatch.MetricDatum {
-    .make {
-      $0.metricName = name
-      $0.dimensions = dimensions.sorted { $0.key < $1.key }.map { key, value in
-        .make {
-          $0.name = key
-          $0.value = value
-        }
-      }
-      $0.timestamp = time
-      $0.unit = unit
-      $0.value = value
-      if value == nil {
-        $0.values = values
-        $0.counts = counts
+  private mutating func addApplication(_ now: GateStatistics, _ old: GateStatistics?, _ seconds: Double) {
+    let all = now.loadBalancers + now.nodes
+    let earlier = Self.table((old?.loadBalancers ?? []) + (old?.nodes ?? []), \.place)
+    for item in all {
+      balancers[item.place, default: MetricDelta()].merge(.of(item, before: earlier[item.place]))
+      raise(item.place, "ActiveConnectionCount", item.activeConnections + item.targetConnections)
+      if let zone = item.zone {
+        if item.isShifted { shifted[item.id, default: []].insert(zone) }
+      } else if let before = earlier[item.place] {
+        let used = item.consumedCapacityUnits(since: before, seconds: seconds)
+        units[item.id, default: [:]]["ConsumedLCUs", default: 0] += used * seconds / 60
+        raiseUnits(item.id, "PeakLCUs", used)
       }
     }
   }
-}
 
-extension MetricMinute {
-  /// The metrics of one load balancer: AWS's names and dimensions. What is zero is not told, as on AWS, but for hosts.
-  func points(_ balancer: String, _ kind: LoadBalancerKind, _ layout: MetricLayout) -> [MetricPoint] {
-    let dimensions = ["LoadBalancer": Names.fullName(loadBalancer: balancer)]
-    var points = counts(loadBalancers[balancer]?.counts ?? [:], dimensions)
-    if let active = activeConnections[balancer], active > 0 {
-      let name = kind == .application ? "ActiveConnectionCount" : "ActiveFlowCount"
-      points.append(.init(name: name, dimensions: dimensions, unit: "Count", value: Double(active)))
-    }
-    guard kind == .application else { return points + hosts(balancer, layout) }
-    if let units = loadBalancers[balancer]?.capacityUnits, units > 0 {
-      points.append(.init(name: "ConsumedLCUs", dimensions: dimensions, unit: "Count", value: units))
-    }
-    for (zone, delta) in (nodes[balancer] ?? [:]).sorted(by: { $0.key < $1.key }) {
-      points += counts(delta.counts, dimensions.merging(["AvailabilityZone": zone]) { $1 })
-    }
-    var all = MetricDelta()
-    for group in groups(of: balancer, layout) {
-      guard let delta = targetGroups[group] else { continue }
-      all.merge(delta)
-      let own = ["TargetGroup": Names.fullName(targetGroup: group)]
-      let both = own.merging(dimensions) { $1 }
-      points += counts(delta.counts, both) + latency(delta.latency, both)
-      if let requests = delta.counts["RequestCount"] {
-        // Spread over the targets that could take them.
-        let healthy = max(1, layout.hosts[group]?[nil]?.healthy ?? 1)
-        for place in [own, both] {
-          points.append(
-            .init(
-              name: "RequestCountPerTarget", dimensions: place, unit: "Count",
-              value: Double(requests) / Double(healthy)))
-        }
-      }
-    }
-    points += latency(all.latency, dimensions)
-    for name in ["TargetConnectionErrorCount", "TargetTLSNegotiationErrorCount"] {
-      points += counts(all.counts.filter { $0.key == name }, dimensions)
-    }
-    return points + hosts(balancer, layout)
-  }
-
-  private func groups(of balancer: String, _ layout: MetricLayout) -> [String] {
-    layout.users.filter { $0.value.contains(balancer) }.keys.sorted()
-  }
-
-  private func counts(_ counts: [String: UInt64], _ dimensions: [String: String]) -> [MetricPoint] {
-    counts.sorted { $0.key < $1.key }.filter { $0.value > 0 }.map { name, count in
-      MetricPoint(
-        name: name, dimensions: dimensions, unit: name == "ProcessedBytes" ? "Bytes" : "Count", value: Double(count))
-    }
-  }
-
-  /// Values and counts out of the histogram's buckets, at most as many to a datum as CloudWatch takes.
-  private func latency(_ histogram: GateHistogram, _ dimensions: [String: String]) -> [MetricPoint] {
-    let filled = histogram.counts.enumerated().filter { $0.element > 0 }
-    return stride(from: 0, to: filled.count, by: 150).map { start in
-      let part = filled[start..<min(start + 150, filled.count)]
-      return MetricPoint(
-        name: "TargetResponseTime", dimensions: dimensions, unit: "Seconds",
-        values: part.map { Self.middle($0.offset) }, counts: part.map { Double($0.element) })
-    }
-  }
-
-  /// The middle of a bucket, in seconds.
-  private static func middle(_ bucket: Int) -> Double {
-    let upper = GateHistogram.upperBound(of: bucket)
-    return bucket == 0 ? upper / 2 : (upper + GateHistogram.upperBound(of: bucket - 1)) / 2
-  }
-
-  private func hosts(_ balancer: String, _ layout: MetricLayout) -> [MetricPoint] {
-    let dimensions = ["LoadBalancer": Names.fullName(loadBalancer: balancer)]
-    return groups(of: balancer, layout).flatMap { group in
-      (layout.hosts[group] ?? [:]).sorted { $0.key ?? "" < $1.key ?? "" }.flatMap { zone, hosts in
-        var place = dimensions
-        place["TargetGroup"] = Names.fullName(targetGroup: group)
-        place["AvailabilityZone"] = zone
-        return [("HealthyHostCount", hosts.healthy), ("UnHealthyHostCount", hosts.unhealthy)].map { name, count in
-          MetricPoint(name: name, dimensions: place, unit: "Count", value: Double(count))
+  private mutating func addNetwork(_ now: GateStatistics, _ old: GateStatistics?, _ seconds: Double) {
+    let all = now.networkLoadBalancers + now.networkNodes
+    let earlier = Self.table((old?.networkLoadBalancers ?? []) + (old?.networkNodes ?? []), \.place)
+    for item in all {
+      let before = earlier[item.place]
+      let delta = MetricDelta.of(item, before: before)
+      balancers[item.place, default: MetricDelta()].merge(delta)
+      raise(item.place, "ActiveFlowCount", item.activeFlows)
+      raise(item.place, "ActiveFlowCount_TCP", item.activeFlows - item.activeFlowsTLS - item.activeFlowsUDP)
+      raise(item.place, "ActiveFlowCount_TLS", item.activeFlowsTLS)
+      raise(item.place, "ActiveFlowCount_UDP", item.activeFlowsUDP)
+      bytes[item.place, default: [:]][Int(now.time / 10), default: 0] += delta.counts["ProcessedBytes"] ?? 0
+      if let zone = item.zone {
+        if item.isShifted { shifted[item.id, default: []].insert(zone) }
+      } else if let before {
+        // Each protocol has its own price, and they add up.
+        for (name, used) in item.consumedCapacityUnits(since: before, seconds: seconds) where used > 0 {
+          units[item.id, default: [:]]["ConsumedLCUs_\(name)", default: 0] += used * seconds / 60
+          units[item.id, default: [:]]["ConsumedLCUs", default: 0] += used * seconds / 60
         }
       }
     }
   }
+
+  private mutating func raise(_ place: MetricPlace, _ name: String, _ value: Int) {
+    gauges[place, default: [:]][name] = max(gauges[place]?[name] ?? 0, Double(value))
+  }
+
+  private mutating func raiseUnits(_ id: String, _ name: String, _ value: Double) {
+    units[id, default: [:]][name] = max(units[id]?[name] ?? 0, value)
+  }
+
+  // MARK: - Target groups
+
+  private mutating func addGroups(_ now: GateStatistics, _ old: GateStatistics?) {
+    func key(_ item: GateStatistics.TargetGroup) -> GroupNode {
+      GroupNode(group: item.id, node: MetricPlace(id: item.loadBalancer ?? "", zone: item.zone))
+    }
+    let earlier = Self.table(old?.groupNodes ?? [], key)
+    for item in now.groupNodes {
+      let node = key(item).node
+      let delta = MetricDelta.of(item, before: earlier[key(item)])
+      groups[item.id, default: [:]][MetricPlace(id: node.id, zone: nil), default: MetricDelta()].merge(delta)
+      if node.zone != nil { groups[item.id, default: [:]][node, default: MetricDelta()].merge(delta) }
+    }
+  }
+
+  private mutating func addHosts(_ now: GateStatistics) {
+    var hosts: [MetricPlace: UnusualHosts] = [:]
+    for target in now.targets {
+      for zone in target.zone == nil ? [nil] : [nil, target.zone] {
+        let place = MetricPlace(id: target.targetGroup, zone: zone)
+        hosts[place, default: UnusualHosts()].anomalous += target.isAnomalous ? 1 : 0
+        hosts[place, default: UnusualHosts()].mitigated += target.isMitigated ? 1 : 0
+      }
+    }
+    unusual.merge(hosts) {
+      UnusualHosts(anomalous: max($0.anomalous, $1.anomalous), mitigated: max($0.mitigated, $1.mitigated))
+    }
+  }
+
+  private static func table<Item, Key: Hashable>(_ items: [Item], _ key: (Item) -> Key) -> [Key: Item] {
+    Dictionary(items.map { (key($0), $0) }, uniquingKeysWith: { $1 })
+  }
+}
+
+extension GateStatistics.LoadBalancer {
+  fileprivate var place: MetricPlace { MetricPlace(id: id, zone: zone) }
+}
+
+extension GateStatistics.NetworkLoadBalancer {
+  fileprivate var place: MetricPlace { MetricPlace(id: id, zone: zone) }
 }
