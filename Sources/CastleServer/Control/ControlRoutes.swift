@@ -14,6 +14,10 @@ extension Castle {
         try await self.reset()
         return .json(["status": "empty"])
       },
+      ControlRoute("POST", "/metrics", access: configuration.admission == .permissive ? .open : .token) { _ in
+        for service in self.services.all { try await service.publishMetrics() }
+        return .json(["status": "told"])
+      },
       ControlRoute("GET", "/credentials/", access: .open) { try await self.taskCredentials($0) },
       ControlRoute("GET", "/elb-public-keys/", access: .open, host: "public-keys.auth.elb.") {
         try await self.publicKey($0)

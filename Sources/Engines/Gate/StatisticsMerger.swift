@@ -14,7 +14,13 @@ struct StatisticsMerger {
   private var endpoints: [String: GateStatistics.Endpoint] = [:]
   private var networks: [String: GateStatistics.NetworkLoadBalancer] = [:]
   private var networkNodes: [String: [String: GateStatistics.NetworkLoadBalancer]] = [:]
-  private var webACLs: [String: [WebACLCounter]] = [:]
+  private struct WebACLSums {
+    var metricName: String?
+    var counters: [WebACLCounter] = []
+    var places: [WebACLCounter.Key: Int] = [:]
+  }
+
+  private var webACLs: [String: WebACLSums] = [:]
 
   mutating func add(_ report: LoopReport) {
     for item in report.webACLs { add(item) }
@@ -79,19 +85,21 @@ struct StatisticsMerger {
     }
     if !webACLs.isEmpty {
       statistics.webACLs = webACLs.sorted { $0.key < $1.key }.map {
-        GateStatistics.WebACL(id: $0.key, counters: $0.value)
+        GateStatistics.WebACL(id: $0.key, counters: $0.value.counters, metricName: $0.value.metricName)
       }
     }
     return statistics
   }
 
   private mutating func add(_ acl: GateStatistics.WebACL) {
-    var sums = webACLs[acl.id] ?? []
+    var sums = webACLs[acl.id] ?? WebACLSums()
+    sums.metricName = acl.metricName
     for counter in acl.counters {
-      if let index = sums.firstIndex(where: { $0.isSame(counter) }) {
-        sums[index].add(counter)
+      if let index = sums.places[counter.key] {
+        sums.counters[index].add(counter)
       } else {
-        sums.append(counter)
+        sums.places[counter.key] = sums.counters.count
+        sums.counters.append(counter)
       }
     }
     webACLs[acl.id] = sums

@@ -26,15 +26,16 @@ public struct GateStatistics: Codable, Sendable, Equatable {
   /// What a web ACL decided.
   public struct WebACL: Codable, Sendable, Equatable {
     public var id: String
-    /// The name that its metrics have as dimension `WebACL`; nil when it has none.
+    /// The name that its metrics have as dimension `WebACL`; nil when it has no metrics of its own.
     public var metricName: String?
     /// Of the default action first, then of its rules.
     public var counters: [WebACLCounter]
     /// The addresses that rate-based rules hold back now.
     public var limited: [Limited] = []
 
-    public init(id: String, counters: [WebACLCounter]) {
+    public init(id: String, counters: [WebACLCounter], metricName: String? = nil) {
       self.id = id
+      self.metricName = metricName
       self.counters = counters
     }
   }

@@ -22,6 +22,8 @@ public protocol AWSService: Sendable {
   func stopEngines() async throws
   /// Tries what failed at once, without the rest of its wait: somebody says that the cause has gone (`castle up`).
   func retryFailed() async
+  /// Tells CloudWatch at once what was counted in the minute that goes on, rather than at its end.
+  func publishMetrics() async throws
   /// True when `removeEverything` has engines to end, which takes its time.
   var hasEngines: Bool { get async }
 }
@@ -34,6 +36,7 @@ extension AWSService {
   public func removeEverything() async throws {}
   public func stopEngines() async throws {}
   public func retryFailed() async {}
+  public func publishMetrics() async throws {}
   public var hasEngines: Bool { get async { false } }
 }
 

@@ -59,6 +59,8 @@ public final class CompiledWebACL: Sendable {
     var overridden: WebACL.Action?
     /// Full names.
     var labels: [String]
+    /// The kind of attack that it looks for.
+    var attack: String?
     /// Where its counters and samples are.
     var metric: Int
   }
@@ -72,6 +74,8 @@ public final class CompiledWebACL: Sendable {
     /// The counters of the rule that refers to the group.
     var metric: Int
     var isManaged: Bool
+    /// The metric dimension of a group of the user's own; nil when its metrics are not his.
+    var metricName: String?
   }
 
   enum Step: Sendable {
@@ -87,6 +91,8 @@ public final class CompiledWebACL: Sendable {
     var hasMetrics: Bool
     var hasSamples: Bool
     var managedGroup: String?
+    /// A rule inside of a managed group.
+    var isInManagedGroup = false
   }
 
   public let source: WebACL
@@ -97,6 +103,8 @@ public final class CompiledWebACL: Sendable {
   let rates: [RateRule]
   /// The first is the ACL's own, of the default action.
   let metrics: [Metric]
+  /// Some rule looks for a kind of attack that has a metric.
+  let hasAttacks: Bool
   /// Bytes of a body that rules need; 0 when none looks at it.
   public let bodyNeeded: Int
   /// Rules look at fingerprints of clients, or the log tells them.
@@ -113,6 +121,7 @@ public final class CompiledWebACL: Sendable {
     ipSets = compiler.trees
     rates = compiler.rates
     metrics = compiler.metrics
+    hasAttacks = compiler.looksForAttacks
     needsFingerprints = compiler.looksAtFingerprints || acl.logging != nil
     bodyNeeded = compiler.looksAtBody ? max(0, min(acl.bodyLimit, WebACL.bodyLimitMax)) : 0
   }
@@ -152,6 +161,7 @@ private struct Compiler {
   private(set) var metrics: [CompiledWebACL.Metric] = []
   private(set) var looksAtBody = false
   private(set) var looksAtFingerprints = false
+  private(set) var looksForAttacks = false
   private var nodeNumbers: [WebACL.Inspection: Int] = [:]
   private var treeNumbers: [String: Int] = [:]
   private var regexNumbers: [[String]: Int] = [:]
@@ -179,26 +189,30 @@ private struct Compiler {
     return steps
   }
 
-  private mutating func metric(_ visibility: WebACL.Visibility, group: String?, managed: String? = nil) -> Int {
+  private mutating func metric(
+    _ visibility: WebACL.Visibility, group: String?, managed: String? = nil, isInManagedGroup: Bool = false
+  ) -> Int {
     metrics.append(
       CompiledWebACL.Metric(
         name: visibility.metricName, group: group, hasMetrics: visibility.hasMetrics,
-        hasSamples: visibility.hasSamples, managedGroup: managed))
+        hasSamples: visibility.hasSamples, managedGroup: managed, isInManagedGroup: isInManagedGroup))
     return metrics.count - 1
   }
 
   private mutating func compile(
-    _ rule: WebACL.Rule, _ prefix: String, group: String?, overrides: [String: WebACL.Action]
+    _ rule: WebACL.Rule, _ prefix: String, group: String?, managed: String? = nil, overrides: [String: WebACL.Action]
   ) throws(WebACLError) -> CompiledWebACL.CompiledRule {
     guard case .statement(let statement, let action) = rule.kind else {
       throw WebACLError("rule \(rule.name): a group cannot refer to a group")
     }
     let override = overrides[rule.name]
+    let attack = statement.attack
+    if attack != nil { looksForAttacks = true }
     return CompiledWebACL.CompiledRule(
       name: rule.name, statement: try compile(statement), action: override ?? action,
       overridden: override == nil ? nil : action,
-      labels: rule.labels.map { $0.hasPrefix("awswaf:") ? $0 : prefix + $0 },
-      metric: metric(rule.visibility, group: group))
+      labels: rule.labels.map { $0.hasPrefix("awswaf:") ? $0 : prefix + $0 }, attack: attack,
+      metric: metric(rule.visibility, group: group, managed: managed, isInManagedGroup: managed != nil))
   }
 
   private mutating func compile(
@@ -214,11 +228,13 @@ private struct Compiler {
     for inner in group.rules.sorted(by: { $0.priority < $1.priority }) {
       groupRuleName = inner.name
       rules.append(
-        try compile(inner, group.labelPrefix, group: rule.visibility.metricName, overrides: reference.overrides))
+        try compile(
+          inner, group.labelPrefix, group: group.metricName ?? rule.visibility.metricName, managed: group.managedName,
+          overrides: reference.overrides))
     }
     return CompiledWebACL.CompiledGroup(
       id: group.id, name: rule.name, rules: rules, scopeDown: scopeDown, countsOnly: reference.countsOnly, metric: own,
-      isManaged: group.managedName != nil)
+      isManaged: group.managedName != nil, metricName: group.managedName == nil ? group.metricName : nil)
   }
 
   // MARK: - Statements

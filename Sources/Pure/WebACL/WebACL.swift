@@ -149,8 +149,13 @@ extension WebACL {
     public var labelPrefix: String
     /// The metric dimension of a group that AWS (or here: Castle) manages, `VENDOR#NAME`; nil for the user's own.
     public var managedName: String?
+    /// The metric dimension of a group of the user's own; nil: its metrics have the name of the rule that refers to it.
+    public var metricName: String?
 
-    public init(id: String, rules: [Rule], labelPrefix: String = "", managedName: String? = nil) {
+    public init(
+      id: String, rules: [Rule], labelPrefix: String = "", managedName: String? = nil, metricName: String? = nil
+    ) {
+      self.metricName = metricName
       self.id = id
       self.rules = rules
       self.labelPrefix = labelPrefix

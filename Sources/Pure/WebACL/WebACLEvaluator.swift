@@ -18,7 +18,8 @@ public final class WebACLEvaluator {
   /// The request to be judged: filled by the caller before `evaluate`.
   public let request: WebRequest
   /// By metric; they only rise, and go on from the evaluator before.
-  public private(set) var counters: [WebACLCounter]
+  public internal(set) var counters: [WebACLCounter]
+  var tallies = TallyIndex()
   var trail = Trail()
   let recorder: Recorder
   private let arena = Arena()
@@ -83,10 +84,14 @@ public final class WebACLEvaluator {
     counters = acl.metrics.enumerated().map { index, metric in
       let name = index == 0 ? WebACLEvaluator.defaultAction : metric.name
       var counter = WebACLCounter(
-        name: name, group: metric.group, managedGroup: metric.managedGroup, hasMetrics: metric.hasMetrics)
+        name: name, group: metric.group, managedGroup: metric.managedGroup, hasMetrics: metric.hasMetrics,
+        subject: metric.isInManagedGroup ? .managedRule : .rule)
       if let same = old?.counters.first(where: { $0.isSame(counter) }) { counter.add(same) }
       return counter
     }
+    // What there was of these goes on to be told.
+    counters += old?.counters.filter(\.subject.isTally) ?? []
+    tallies = TallyIndex(counters)
   }
 
   /// The name under which the default action counts.
@@ -130,11 +135,13 @@ public final class WebACLEvaluator {
       guard let action else { continue }
       trail.terminating = index
       finish(action, &verdict)
+      tally(isBlocked: verdict.isBlocked)
       recorder.record(self, verdict, time: time, resource: resource)
       return verdict
     }
     finish(acl.source.defaultAction, &verdict)
     if verdict.isBlocked { counters[0].blocked += 1 } else { counters[0].allowed += 1 }
+    tally(isBlocked: verdict.isBlocked)
     recorder.record(self, verdict, time: time, resource: resource)
     return verdict
   }
@@ -183,6 +190,7 @@ public final class WebACLEvaluator {
       guard matches(rule.statement) else { continue }
       trail.labels.append(contentsOf: rule.labels)
       if count(rule.action, rule.metric) {
+        tallyCounted(rule.labels, of: group.metricName)
         result.counted.append(position)
         continue
       }

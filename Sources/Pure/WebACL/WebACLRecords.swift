@@ -1,13 +1,42 @@
 // What is told of the requests that a web ACL judged: counters, samples, log lines.
 
-/// Counters of one rule (or of the default action) of a web ACL. They only rise.
+/// Counters of one rule (or of the default action) of a web ACL, or of something else that requests have in common.
+/// They only rise.
 public struct WebACLCounter: Codable, Sendable, Equatable {
-  /// The metric's name.
+  /// What is counted.
+  public enum Subject: String, Codable, Sendable {
+    case rule
+    /// A rule inside of a group that AWS (or here: Castle) manages.
+    case managedRule
+    /// Requests with a label; of a rule group's: labels that its rules added which only count.
+    case label
+    case country, device
+    /// A kind of attack that rules look for.
+    case attack
+
+    var isTally: Bool { self != .rule && self != .managedRule }
+  }
+
+  /// What tells counters apart.
+  public struct Key: Hashable, Sendable {
+    private let name: String
+    private let group: String?
+    private let subject: Subject
+
+    fileprivate init(_ counter: WebACLCounter) {
+      name = counter.name
+      group = counter.group
+      subject = counter.subject
+    }
+  }
+
+  /// The metric's name; of labels the full name, of countries two letters.
   public var name: String
   /// The metric's name of the group, for rules inside of one.
   public var group: String?
-  /// `VENDOR#NAME` of a managed group, for the rule that refers to it.
+  /// `VENDOR#NAME` of a managed group, for the rule that refers to it and for the rules inside.
   public var managedGroup: String?
+  public var subject: Subject
   /// False: not to be published.
   public var hasMetrics: Bool
   public var allowed: UInt64 = 0
@@ -16,11 +45,14 @@ public struct WebACLCounter: Codable, Sendable, Equatable {
   /// Groups: requests that none of their rules matched.
   public var passed: UInt64 = 0
 
-  public init(name: String, group: String? = nil, managedGroup: String? = nil, hasMetrics: Bool = true) {
+  public init(
+    name: String, group: String? = nil, managedGroup: String? = nil, hasMetrics: Bool = true, subject: Subject = .rule
+  ) {
     self.name = name
     self.group = group
     self.managedGroup = managedGroup
     self.hasMetrics = hasMetrics
+    self.subject = subject
   }
 
   /// Adds another loop's counts of the same.
@@ -31,8 +63,10 @@ public struct WebACLCounter: Codable, Sendable, Equatable {
     passed += other.passed
   }
 
+  public var key: Key { Key(self) }
+
   /// Whether both count the same.
-  public func isSame(_ other: WebACLCounter) -> Bool { name == other.name && group == other.group }
+  public func isSame(_ other: WebACLCounter) -> Bool { key == other.key }
 }
 
 /// A request that was judged, as GetSampledRequests tells it.

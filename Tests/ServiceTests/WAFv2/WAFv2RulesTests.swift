@@ -391,4 +391,36 @@ struct WAFv2RulesTests {
     #expect(data.map(\.metricName) == ["BlockedRequests", "BlockedRequests"])
     #expect(data.last?.dimensions?.map(\.value) == ["edge", "us-east-1", "ALL"])
   }
+
+  @Test("what requests have in common is told under dimensions of its own, and is not added to the sum of all rules")
+  func dimensions() {
+    func counter(
+      _ name: String, _ subject: WebACLCounter.Subject, group: String? = nil, managed: String? = nil
+    ) -> WebACLCounter {
+      var counter = WebACLCounter(name: name, group: group, managedGroup: managed, subject: subject)
+      counter.blocked = 2
+      return counter
+    }
+    let data = Metrics.data(
+      [
+        counter("admin", .rule), counter("inner", .rule, group: "own"),
+        counter("NoUserAgent_HEADER", .managedRule, group: "core", managed: "AWS#AWSManagedRulesCommonRuleSet"),
+        counter("awswaf:000000000000:webacl:edge:area:admin", .label),
+        counter("awswaf:000000000000:rulegroup:own:seen", .label, group: "own"), counter("DE", .country),
+        counter("Mobile", .device), counter("SQLInjection", .attack),
+      ], webACL: "edge", region: "us-east-1", at: Timestamp(milliseconds: 0))
+    let told = data.map { datum in
+      (datum.dimensions ?? []).map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+    }
+    let base = "WebACL=edge Region=us-east-1"
+    #expect(
+      told == [
+        "\(base) Rule=admin", "RuleGroup=own Region=us-east-1 Rule=inner",
+        "\(base) ManagedRuleGroup=AWS#AWSManagedRulesCommonRuleSet ManagedRuleGroupRule=NoUserAgent_HEADER",
+        "\(base) LabelNamespace=awswaf:000000000000:webacl:edge:area LabelName=admin",
+        "RuleGroup=own Region=us-east-1 LabelNamespace=awswaf:000000000000:rulegroup:own LabelName=seen",
+        "\(base) Country=DE", "\(base) Device=Mobile", "\(base) Attack=SQLInjection", "\(base) Rule=ALL",
+      ])
+    #expect(data.last?.value == 2)
+  }
 }

@@ -98,7 +98,11 @@ final class LoopWebACLs {
   }
 
   var statistics: [GateStatistics.WebACL] {
-    evaluators.map { GateStatistics.WebACL(id: $0.key, counters: $0.value.counters) }
+    evaluators.map { id, evaluator in
+      let visibility = evaluator.acl.source.visibility
+      return GateStatistics.WebACL(
+        id: id, counters: evaluator.counters, metricName: visibility.hasMetrics ? visibility.metricName : nil)
+    }
   }
 }
 

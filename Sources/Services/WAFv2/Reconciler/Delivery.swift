@@ -1,9 +1,8 @@
-// Log lines to CloudWatch Logs or S3, counters to CloudWatch, as AWS WAF delivers them.
+// Log lines to CloudWatch Logs or S3, as AWS WAF delivers them.
 
 import AWSCore
 import AWSWire
 import CloudWatchLogsModel
-import CloudWatchModel
 import Compression
 import Dispatch
 import GateProtocol
@@ -111,81 +110,5 @@ extension WAFv2Service {
     let stamp = "\(part(0..<4))\(part(5..<7))\(part(8..<10))T\(part(11..<13))\(part(14..<16))Z"
     return "\(start)AWSLogs/\(arn.account)/WAFLogs/\(arn.region)/\(name)/\(day)/"
       + "\(arn.account)_waflogs_\(arn.region)_\(name)_\(stamp)_\(suffix).log.gz"
-  }
-
-  // MARK: - Metrics
-
-  func publish(_ statistics: GateStatistics) async {
-    guard let minutes = feed.minute(statistics) else { return }
-    for (webACL, counters) in minutes {
-      guard let parsed = ARN(webACL) else { continue }
-      let name = webACL.split(separator: "/").dropLast().last.map(String.init) ?? ""
-      let call = environment.call(as: Self.servicePrincipal, account: parsed.account, region: parsed.region)
-      let data = Metrics.data(counters, webACL: name, region: parsed.region, at: environment.clock.now)
-      guard !data.isEmpty else { continue }
-      do {
-        for start in stride(from: 0, to: data.count, by: 500) {
-          _ = try await call.invoke(
-            CloudWatch.putMetricData,
-            .make {
-              $0.namespace = "AWS/WAFV2"
-              $0.metricData = Array(data[start..<min(data.count, start + 500)])
-            })
-        }
-      } catch {
-        environment.logger.warning("WAF's metrics could not be stored", metadata: ["error": "\(error)"])
-      }
-    }
-  }
-}
-
-/// Counters as CloudWatch's data.
-enum Metrics {
-  /// Nothing is told of what did not happen, as on AWS.
-  static func data(
-    _ counters: [WebACLCounter], webACL: String, region: String, at time: Timestamp
-  ) -> [CloudWatch.MetricDatum] {
-    var data: [CloudWatch.MetricDatum] = []
-    var total = WebACLCounter(name: "ALL")
-    for counter in counters where counter.hasMetrics {
-      if counter.group == nil {
-        total.allowed += counter.allowed
-        total.blocked += counter.blocked
-        total.counted += counter.counted
-      }
-      var dimensions = [("WebACL", webACL), ("Region", region), ("Rule", counter.name)]
-      if let group = counter.group { dimensions[0] = ("RuleGroup", group) }
-      add(counter, dimensions, time, &data)
-      if let managed = counter.managedGroup {
-        add(counter, [("WebACL", webACL), ("Region", region), ("ManagedRuleGroup", managed)], time, &data)
-      }
-    }
-    add(total, [("WebACL", webACL), ("Region", region), ("Rule", "ALL")], time, &data)
-    return data
-  }
-
-  private static func add(
-    _ counter: WebACLCounter, _ dimensions: [(String, String)], _ time: Timestamp,
-    _ data: inout [CloudWatch.MetricDatum]
-  ) {
-    let values = [
-      ("AllowedRequests", counter.allowed), ("BlockedRequests", counter.blocked), ("CountedRequests", counter.counted),
-      ("PassedRequests", counter.passed),
-    ]
-    for (name, value) in values where value > 0 {
-      data.append(
-        .make {
-          $0.metricName = name
-          $0.value = Double(value)
-          $0.unit = "Count"
-          $0.timestamp = time
-          $0.dimensions = dimensions.map { key, value in
-            .make {
-              $0.name = key
-              $0.value = value
-            }
-          }
-        })
-    }
   }
 }

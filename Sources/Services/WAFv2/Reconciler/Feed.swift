@@ -67,8 +67,16 @@ final class Feed: Sendable {
 
   // MARK: - Counters
 
-  /// What was counted since the last minute was published; nil before a minute is over.
-  func minute(_ statistics: GateStatistics) -> [(webACL: String, counters: [WebACLCounter])]? {
+  /// What one web ACL counted.
+  struct Minute {
+    var webACL: String
+    /// The dimension of its metrics; nil when it has none.
+    var metricName: String?
+    var counters: [WebACLCounter]
+  }
+
+  /// What was counted since the last minute was published; nil before a minute is over, unless it is wanted at once.
+  func minute(_ statistics: GateStatistics, isWantedNow: Bool = false) -> [Minute]? {
     state.withLock { state in
       if state.publishedAt == 0 {
         // What was counted before this control plane came was published by the one before it.
@@ -79,16 +87,17 @@ final class Feed: Sendable {
         state.counters = [:]
       }
       state.startedAt = statistics.workerStartedAt
-      guard statistics.time - state.publishedAt >= 60 else { return nil }
+      // Statistics that were asked for may overtake the others.
+      guard statistics.time - state.publishedAt >= (isWantedNow ? 0 : 60) else { return nil }
       state.publishedAt = statistics.time
-      var result: [(webACL: String, counters: [WebACLCounter])] = []
+      var result: [Minute] = []
       for acl in statistics.webACLs ?? [] {
-        let before = state.counters[acl.id] ?? []
+        let before = Dictionary((state.counters[acl.id] ?? []).map { ($0.key, $0) }, uniquingKeysWith: { $1 })
         let fresh = acl.counters.map { counter in
-          before.first { $0.isSame(counter) }.map { Self.difference(counter, $0) } ?? counter
+          before[counter.key].map { Self.difference(counter, $0) } ?? counter
         }
         state.counters[acl.id] = acl.counters
-        result.append((acl.id, fresh))
+        result.append(Minute(webACL: acl.id, metricName: acl.metricName, counters: fresh))
       }
       return result
     }

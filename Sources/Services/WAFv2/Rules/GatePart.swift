@@ -75,7 +75,9 @@ struct DesiredWebACLs: Sendable {
       let group = WAFv2Service.answer(record)
       var inner = RuleTranslator(bodies: group.customResponseBodies, isGroup: true)
       result.ruleGroups.append(
-        WebACL.RuleGroup(id: arn, rules: try inner.rules(group.rules ?? []), labelPrefix: group.labelNamespace ?? ""))
+        WebACL.RuleGroup(
+          id: arn, rules: try inner.rules(group.rules ?? []), labelPrefix: group.labelNamespace ?? "",
+          metricName: group.visibilityConfig?.metricName))
       references.ipSets.formUnion(inner.references.ipSets)
       references.patternSets.formUnion(inner.references.patternSets)
     }
