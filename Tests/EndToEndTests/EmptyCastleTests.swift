@@ -68,6 +68,14 @@ import Testing
     try await castle().script("zones.py")
   }
 
+  @Test("CloudWatch has exactly what load balancers, flows and a web ACL counted", .timeLimit(.minutes(2)))
+  func metrics() async throws {
+    let castle = try castle()
+    let place = try await castle.castle(["trust", "--print"]).succeeded().output
+    let authority = String(place.split(separator: "\n").first ?? "")
+    try await castle.script("metrics.py", [authority])
+  }
+
   @Test("a configuration change every 100 ms under load fails no request", .timeLimit(.minutes(2)))
   func changes() async throws {
     try await castle().script("changes.py", ["changed"])
