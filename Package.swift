@@ -103,7 +103,7 @@ let services: [Target] = [
   service("Route53", calls: ["CloudWatch"], ["HealthProbe"]),
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
-  service("Shield", calls: ["WAFv2"], ["GateProtocol"]),
+  service("Shield", calls: ["CloudWatch", "ELBv2", "WAFv2"], ["GateProtocol"]),
   service(
     "WAFv2", calls: ["CloudWatch", "CloudWatchLogs", "ELBv2", "S3", "Shield"],
     ["Compression", "GateProtocol", "LinearRegex", "WebACL"]),

@@ -322,13 +322,22 @@ final class DatagramServer: Sendable {
 }
 
 /// A UDP socket connected to a port.
-final class DatagramClient {
+final class DatagramClient: Sendable {
   private let descriptor: Int32
 
-  init(port: UInt16) throws {
+  init(port: UInt16, from source: String? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var name = sockaddr_in()
     name.sin_family = sa_family_t(AF_INET)
+    if let source {
+      name.sin_addr.s_addr = inet_addr(source)
+      let outcome = withUnsafePointer(to: &name) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      guard outcome == 0 else { throw TestFailure("bind") }
+    }
     name.sin_port = port.bigEndian
     name.sin_addr.s_addr = inet_addr("127.0.0.1")
     let result = withUnsafePointer(to: &name) {

@@ -51,6 +51,9 @@ class ClientConnection: Connection {
 
   final var balancer: LoadBalancerRuntime { listener.loadBalancer }
 
+  override final var origin: Origin? { Origin(balancer: balancer, slot: slot) }
+  override final var dispensable: (Waiting, since: UInt64)? { (waiting, pace.since) }
+
   /// Begins the idle time anew.
   @inline(__always)
   final func touch() { setDeadline(loop.now &+ listener.loadBalancer.idleTimeout) }

@@ -52,6 +52,13 @@ class Connection {
   /// Called once, when the connection is closed by whomever.
   func onClose() {}
 
+  /// Whose client this is; nil for connections that are nobody's.
+  var origin: Origin? { nil }
+  /// What a client's connection waits for and since when: whether it goes first when room is short.
+  var dispensable: (Waiting, since: UInt64)? { nil }
+  /// Closes at once, by the shield's will.
+  func cutOff() { reset() }
+
   final func handle(_ flags: UInt32) {
     if flags & (GATE_EPOLLRDHUP | GATE_EPOLLHUP | GATE_EPOLLERR) != 0 { sawEnd = true }
     if flags & (GATE_EPOLLIN | GATE_EPOLLRDHUP | GATE_EPOLLHUP | GATE_EPOLLERR) != 0 { mayRead = true }

@@ -207,7 +207,7 @@ final class EventLoop {
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
-      guard let slot = admit(address, to: listener.loadBalancer) else {
+      guard let slot = admit(address, to: listener.loadBalancer.sources) else {
         listener.loadBalancer.nextNode().statistics.rejectedConnections += 1
         gate_reset(descriptor)
         continue
@@ -225,10 +225,10 @@ final class EventLoop {
     }
   }
 
-  /// - Parameter slot: the source's entry, for listeners that count sources; -1 for others.
+  /// - Parameter slot: the source's entry.
   func shakeHands(
     _ context: TLSServerContext, _ descriptor: Int32, _ acceptor: any TLSAcceptor, _ source: FlowSource,
-    slot: Int32 = -1
+    slot: Int32
   ) {
     switch Result(catching: { () throws(TLSFailure) in try context.session(tlsEngine) }) {
     case .success(let session):
@@ -237,7 +237,7 @@ final class EventLoop {
           loop: self, descriptor: descriptor, acceptor: acceptor, source: source, slot: slot, tls: session))
     case .failure:
       // No memory for it.
-      if slot >= 0 { (acceptor as? ListenerRuntime)?.loadBalancer.sources.leave(slot) }
+      acceptor.shielded.sources.leave(slot)
       acceptor.countTLSError()
       gate_reset(descriptor)
     }
@@ -258,7 +258,8 @@ final class EventLoop {
   /// Out of descriptors, a waiting connection would wake the loop for ever: the spare one is used to refuse it.
   func acceptFailed(_ error: Int32, _ listener: Int32) {
     guard error == -EMFILE || error == -ENFILE else { return }
-    if let balancer = listeners[listener]?.loadBalancer, makeRoom(for: 0, of: balancer) { return }
+    let balancer: (any Shielded)? = listeners[listener]?.loadBalancer ?? networkListeners[listener]?.balancer
+    if let balancer, makeRoom(for: 0, of: balancer.sources) { return }
     Glibc.close(spare)
     var address: UInt32 = 0
     var port: UInt16 = 0
@@ -557,7 +558,7 @@ extension EventLoop {
   var registered: ContiguousArray<Connection?> { connections }
 
   /// The load balancers, whose sources are watched.
-  var shieldedBalancers: Dictionary<String, LoadBalancerRuntime>.Values { loadBalancers.values }
+  var shieldedBalancers: [any Shielded] { Array(loadBalancers.values) + Array(networkBalancers.values) }
 
   private func report() -> LoopReport {
     // Choosing at random does this each second.

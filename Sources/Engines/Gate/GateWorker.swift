@@ -383,7 +383,11 @@ public final class GateWorker {
       if let problem = problems[status.listeners[index].id] { status.listeners[index].error = problem }
     }
     status.endpoints = wanted.filter { $0.kind == "endpoint" }.compactMap { bindings[$0] }
-    shield.configure(new, listeners: listeners)
+    shield.configure(
+      new, listeners: listeners,
+      datagrams: datagrams.values.reduce(into: [:]) { all, loop in
+        for (id, socket) in loop { all[id, default: []].append(socket) }
+      })
     keysToldAt = [:]
     applies.append(
       PendingApply(status: status, client: client, call: call, unused: unused))

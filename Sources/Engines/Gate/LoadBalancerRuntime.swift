@@ -41,7 +41,7 @@ final class LoadBalancerRuntime {
     idleTimeout = Self.microseconds(attributes.idleTimeout)
     clientKeepAlive = Self.microseconds(attributes.clientKeepAlive)
     paceLimits = PaceLimits(description.shield ?? GateSnapshot.Shield())
-    configureSources(description)
+    sources.configure(description.shield?.sourceLimit ?? SourceLimit(), now: gate_now())
     var old = Dictionary(nodes.map { ($0.zone ?? "", $0) }, uniquingKeysWith: { first, _ in first })
     let zones: [GateSnapshot.Zone?] = description.zones.isEmpty ? [nil] : description.zones
     var fresh: [NodeRuntime] = zones.map { zone in
@@ -59,14 +59,6 @@ final class LoadBalancerRuntime {
     for (index, node) in nodes.enumerated() { node.index = index }
     open = nodes.filter { $0.isKnown && !$0.isShifted }
     if open.isEmpty { open = nodes.filter(\.isKnown) }
-  }
-
-  private func configureSources(_ description: GateSnapshot.LoadBalancer) {
-    guard let shield = description.shield else { return sources.configure(SourceLimit(), now: 0) }
-    let limit = SourceLimit(
-      requestsPerSecond: shield.requestsPerSource, connectionsPerSecond: shield.newConnectionsPerSource,
-      connectionsMax: shield.connectionsPerSource)
-    sources.configure(limit, now: gate_now())
   }
 
   /// The counters of what belongs to no node of its own: they are the first one's.

@@ -6,9 +6,9 @@ public struct GateAttack: Codable, Sendable, Equatable {
   /// How many at once, or how often in a second.
   public struct Vector: Codable, Sendable, Equatable {
     /// Shield's name of the vector where it has one: `REQUEST_FLOOD`; else `CONNECTION_FLOOD`, `SLOWLORIS`,
-    /// `PROTOCOL_ABUSE`, `SYN_FLOOD`.
+    /// `PROTOCOL_ABUSE`. Of datagrams: `UDP_TRAFFIC`.
     public var name: String
-    /// What is counted: `Requests`, `Connections`, `SlowConnections`, `Offences`.
+    /// What is counted: `Requests`, `Connections`, `SlowConnections`, `Offences`, `Packets`.
     public var counter: String
     public var max: Double
     public var average: Double
@@ -49,7 +49,7 @@ public struct GateAttack: Codable, Sendable, Equatable {
   public var updatedAt: Double
   public var endedAt: Double?
   public var vectors: [Vector]
-  /// Requests and new connections offered.
+  /// Requests, new connections and datagrams offered.
   public var offered: UInt64
   /// Those that were refused. What the kernel drops for us is estimated.
   public var refused: UInt64

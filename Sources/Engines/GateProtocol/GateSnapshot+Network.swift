@@ -16,11 +16,14 @@ extension GateSnapshot {
     /// Nodes use the targets of all zones (`load_balancing.cross_zone.enabled`); target groups may say otherwise. nil is
     /// yes: a snapshot stored by an older Gate knows no zones.
     public var crossZone: Bool?
+    /// Limits for its clients; nil for the defaults.
+    public var shield: Shield?
 
     public init(
       id: String, address: String, listeners: [NetworkListener], logs: Logs? = nil, zones: [Zone]? = nil,
-      crossZone: Bool? = nil
+      crossZone: Bool? = nil, shield: Shield? = nil
     ) {
+      self.shield = shield
       self.zones = zones
       self.crossZone = crossZone
       self.logs = logs

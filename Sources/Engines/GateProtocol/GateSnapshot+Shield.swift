@@ -17,6 +17,8 @@ extension GateSnapshot {
     public var newConnectionsPerSource: Double?
     /// Requests a second of one source; nil: no limit unless there is an attack.
     public var requestsPerSource: Double?
+    /// Datagrams a second of one source, of network load balancers; nil: no limit unless there is an attack.
+    public var datagramsPerSource: Double?
     /// Floods are recognised and held back.
     public var detectsFloods: Bool
     /// Other bounds of what is taken for a flood than the detector's own.
@@ -27,6 +29,7 @@ extension GateSnapshot {
       public var requests: Double?
       public var connections: Double?
       public var slow: Double?
+      public var datagrams: Double?
       /// Seconds after which the baseline is trusted.
       public var learningTime: Double?
       /// Seconds of peace after which an attack is over.
@@ -34,8 +37,9 @@ extension GateSnapshot {
 
       public init(
         requests: Double? = nil, connections: Double? = nil, slow: Double? = nil, learningTime: Double? = nil,
-        quietTime: Double? = nil
+        quietTime: Double? = nil, datagrams: Double? = nil
       ) {
+        self.datagrams = datagrams
         self.requests = requests
         self.connections = connections
         self.slow = slow
@@ -47,8 +51,9 @@ extension GateSnapshot {
     public init(
       headTime: Double = 20, paceTime: Double = 20, bytesPerSecondMin: Double = 240, hurriedTime: Double = 3,
       connectionsPerSource: Int? = nil, newConnectionsPerSource: Double? = nil, requestsPerSource: Double? = nil,
-      detectsFloods: Bool = true, bounds: Bounds? = nil
+      detectsFloods: Bool = true, bounds: Bounds? = nil, datagramsPerSource: Double? = nil
     ) {
+      self.datagramsPerSource = datagramsPerSource
       self.headTime = headTime
       self.paceTime = paceTime
       self.bytesPerSecondMin = bytesPerSecondMin

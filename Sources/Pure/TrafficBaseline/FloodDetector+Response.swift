@@ -45,7 +45,9 @@ extension FloodDetector {
       current.isMitigated = true
       // Whoever floods one way soon does it another, and what it has open goes on asking: requests and connections are
       // held to the usual in any attack. Strangers that fit into it do not notice.
-      let bounded = Measure.allCases.filter { measures.contains($0) || $0 == .requests || $0 == .connections }
+      let bounded = Measure.allCases.filter {
+        measures.contains($0) || $0 == .requests || $0 == .connections || $0 == .datagrams && usesDatagrams
+      }
       wanted = limits(bounded, in: &current, now: now)
       strike(sample, in: &current, now: now)
       current.held = current.held.filter { $0.value > now }
@@ -76,7 +78,7 @@ extension FloodDetector {
     }
     if !exceeded.isEmpty { attack.lastExceeded = now }
     for source in sample.sources {
-      attack.offered += source.requests + source.connections
+      attack.offered += source.requests + source.connections + source.datagrams
       attack.refused += source.refused
       attack.requests += source.requests
       attack.bytes += source.bytes
@@ -86,6 +88,8 @@ extension FloodDetector {
       attack.prefixes.add(Mitigations.prefix(of: source.address), UInt64(weight))
     }
   }
+
+  private var usesDatagrams: Bool { (baselines[.datagrams]?.mean ?? 0) > 0 }
 
   /// Whether a known source does more than it ever did, by far.
   private func isExcessive(_ address: UInt32) -> Bool {
@@ -161,6 +165,7 @@ extension FloodDetector {
     case .requests: limit.requestsPerSecond = value
     case .connections: limit.connectionsPerSecond = value
     case .slow: limit.connectionsMax = max(2, Int(min(value, 1e6)))
+    case .datagrams: limit.datagramsPerSecond = value
     case .offences: break
     }
   }
@@ -174,6 +179,7 @@ extension FloodDetector {
       var shared = SourceLimit()
       shared.requestsPerSecond = limit.requestsPerSecond.map { $0 * 4 }
       shared.connectionsPerSecond = limit.connectionsPerSecond.map { $0 * 4 }
+      shared.datagramsPerSecond = limit.datagramsPerSecond.map { $0 * 4 }
       shared.connectionsMax = limit.connectionsMax.map { $0 * 4 }
       if !shared.isUnlimited { result[prefix] = shared }
     }

@@ -24,6 +24,7 @@ public struct FloodDetector: Sendable {
     public var connections = Bound(fresh: 500, learned: 100, factor: 4)
     public var slow = Bound(fresh: 100, learned: 40, factor: 4)
     public var offences = Bound(fresh: 50, learned: 50, factor: 4)
+    public var datagrams = Bound(fresh: 20_000, learned: 2000, factor: 3)
     /// How many deviations above the mean are still usual.
     public var deviations = 8.0
     /// Seconds after which the baseline is trusted.
@@ -51,6 +52,7 @@ public struct FloodDetector: Sendable {
       case .connections: connections
       case .slow: slow
       case .offences: offences
+      case .datagrams: datagrams
       }
     }
   }
@@ -64,7 +66,8 @@ public struct FloodDetector: Sendable {
   }
 
   struct Rates: Sendable {
-    var values = [0.0, 0.0, 0.0, 0.0]
+    /// In the order of `Measure.allCases`.
+    var values = [Double](repeating: 0, count: Measure.allCases.count)
     var isServed = false
   }
 
@@ -142,7 +145,7 @@ public struct FloodDetector: Sendable {
     let weight = min(1, sample.seconds / max(0.2, min(1, sample.seconds * 5)))
     for address in rates.keys {
       rates[address]?.isServed = false
-      for index in 0..<4 { rates[address]?.values[index] *= 1 - weight }
+      for index in Measure.allCases.indices { rates[address]?.values[index] *= 1 - weight }
     }
     for source in sample.sources {
       guard rates[source.address] != nil || rates.count < settings.sourcesMax else { continue }
@@ -155,7 +158,7 @@ public struct FloodDetector: Sendable {
           rate.values[index] += weight * value / max(sample.seconds, 0.001)
         }
       }
-      rate.isServed = source.requests > source.errors + source.refused
+      rate.isServed = source.isServed
       rates[source.address] = rate
     }
     let gone = rates.filter { entry in entry.value.values.allSatisfy { $0 < 0.05 } }.keys
@@ -201,7 +204,7 @@ public struct FloodDetector: Sendable {
     guard all != standing.known || abs(requests - old) > 0.1 * old else { return }
     standing.known = all
     standing.strangersTogether = SourceLimit(
-      requestsPerSecond: requests, connectionsPerSecond: bound(.connections))
+      requestsPerSecond: requests, connectionsPerSecond: bound(.connections), datagramsPerSecond: bound(.datagrams))
   }
 
   /// Takes over new mitigations; nil when nothing changes.

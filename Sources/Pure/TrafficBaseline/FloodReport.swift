@@ -27,7 +27,7 @@ public struct FloodReport: Sendable, Equatable {
   public var updated: Double
   public var ended: Double?
   public var vectors: [Vector]
-  /// Requests and connections offered since it began.
+  /// Requests, connections and datagrams offered since it began.
   public var offered: UInt64
   /// Those of them that were refused.
   public var refused: UInt64

@@ -6,6 +6,7 @@ struct KnownSources: Sendable {
     /// The most in one second, fading.
     var requests = 0.0
     var connections = 0.0
+    var datagrams = 0.0
     var open = 0.0
     /// Seconds in which it was served.
     var seconds = 0
@@ -26,11 +27,12 @@ struct KnownSources: Sendable {
   mutating func learn(_ second: [UInt32: SourceActivity], now: Double) {
     for (address, activity) in second {
       // Being served is what counts: whoever only opens connections, or only gets errors, has no past.
-      guard activity.requests > activity.errors + activity.refused else { continue }
+      guard activity.isServed else { continue }
       if pasts[address] == nil, pasts.count >= capacity { forget() }
       var past = pasts[address] ?? Past()
       past.requests = max(past.requests * 0.999, Double(activity.requests))
       past.connections = max(past.connections * 0.999, Double(activity.connections))
+      past.datagrams = max(past.datagrams * 0.999, Double(activity.datagrams))
       past.open = max(past.open * 0.999, Double(activity.open))
       past.seconds += 1
       past.lastSeen = now
@@ -56,6 +58,7 @@ struct KnownSources: Sendable {
     case .connections: 3 * past.connections + 10
     case .slow: 3 * past.open + 8
     case .offences: 10
+    case .datagrams: 3 * past.datagrams + 100
     }
   }
 }

@@ -6,14 +6,21 @@ public struct SourceLimit: Sendable, Equatable {
   public var connectionsPerSecond: Double?
   /// Connections open at once.
   public var connectionsMax: Int?
+  public var datagramsPerSecond: Double?
 
-  public init(requestsPerSecond: Double? = nil, connectionsPerSecond: Double? = nil, connectionsMax: Int? = nil) {
+  public init(
+    requestsPerSecond: Double? = nil, connectionsPerSecond: Double? = nil, connectionsMax: Int? = nil,
+    datagramsPerSecond: Double? = nil
+  ) {
+    self.datagramsPerSecond = datagramsPerSecond
     self.requestsPerSecond = requestsPerSecond
     self.connectionsPerSecond = connectionsPerSecond
     self.connectionsMax = connectionsMax
   }
 
-  public var isUnlimited: Bool { requestsPerSecond == nil && connectionsPerSecond == nil && connectionsMax == nil }
+  public var isUnlimited: Bool {
+    requestsPerSecond == nil && connectionsPerSecond == nil && connectionsMax == nil && datagramsPerSecond == nil
+  }
 }
 
 /// Everything that holds. Empty: nobody in particular is held back.

@@ -8,7 +8,11 @@ public struct SourceActivity: Sendable, Equatable {
   public var requests: UInt64 = 0
   /// New connections offered.
   public var connections: UInt64 = 0
-  /// Requests and connections that were refused.
+  /// Datagrams offered.
+  public var datagrams: UInt64 = 0
+  /// Connections of a network load balancer over which bytes passed.
+  public var flows: UInt64 = 0
+  /// Requests, connections and datagrams that were refused.
   public var refused: UInt64 = 0
   /// Answers of 400 and above.
   public var errors: UInt64 = 0
@@ -22,10 +26,15 @@ public struct SourceActivity: Sendable, Equatable {
 
   public init(address: UInt32) { self.address = address }
 
+  /// Whether some of what it wanted was done.
+  public var isServed: Bool { requests + flows + datagrams > errors + refused }
+
   /// Adds another loop's view of the same source.
   public mutating func add(_ other: SourceActivity) {
     requests += other.requests
     connections += other.connections
+    datagrams += other.datagrams
+    flows += other.flows
     refused += other.refused
     errors += other.errors
     offences += other.offences
@@ -61,6 +70,8 @@ public enum Measure: String, CaseIterable, Sendable, Codable {
   case slow
   /// Breaches of the protocol a second.
   case offences
+  /// Datagrams a second.
+  case datagrams
 
   /// The kind of attack, in Shield's word (`AttackVectorDescription.VectorType`) where Shield has one.
   public var vector: String {
@@ -69,6 +80,7 @@ public enum Measure: String, CaseIterable, Sendable, Codable {
     case .connections: "CONNECTION_FLOOD"
     case .slow: "SLOWLORIS"
     case .offences: "PROTOCOL_ABUSE"
+    case .datagrams: "UDP_TRAFFIC"
     }
   }
 
@@ -78,6 +90,7 @@ public enum Measure: String, CaseIterable, Sendable, Codable {
     case .connections: Double(source.connections)
     case .slow: Double(source.slow)
     case .offences: Double(source.offences)
+    case .datagrams: Double(source.datagrams)
     }
   }
 }

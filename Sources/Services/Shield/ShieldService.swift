@@ -31,7 +31,7 @@ public struct ShieldService: AWSService {
   /// Keeps the attacks that the Gate tells of.
   public func run() async throws {
     guard let gate else { return }
-    try await AttackRecorder(store: store, gate: gate, logger: environment.logger).run()
+    try await AttackRecorder(environment, gate: gate).run()
   }
 
   private var table: HandlerTable {

@@ -82,7 +82,7 @@
     func openClient(_ kind: Kind, room: Int) -> BenchSocket {
       self.kind = kind
       let (near, far) = pair(room: room)
-      guard let slot = loop.admit(0x7F00_0001, to: balancer) else { fatalError("not admitted") }
+      guard let slot = loop.admit(0x7F00_0001, to: balancer.sources) else { fatalError("not admitted") }
       let client = HTTP1Connection(
         loop: loop, descriptor: far, listener: listeners[kind.rawValue], address: 0x7F00_0001, slot: slot)
       loop.add(client)

@@ -18,6 +18,12 @@ struct NetfilterTests {
     let rules = Self.table.rules
     #expect(rules.hasPrefix("table inet \(Self.table.name) {}\ndelete table inet \(Self.table.name)\n"))
     #expect(rules.contains("ip daddr . tcp dport { 127.0.0.1 . 8080, 127.0.0.1 . 8081 }"))
+    var both = Self.table
+    both.places.append(.init(address: 0x7F00_0001, port: 53, isDatagram: true))
+    #expect(both.rules.contains("ip daddr . udp dport { 127.0.0.1 . 53 } ip saddr @held4 counter drop"))
+    #expect(both.rules.contains("tcp dport { 127.0.0.1 . 8080, 127.0.0.1 . 8081 }"))
+    both.places.removeFirst(2)
+    #expect(both.rules.contains("meter udp4") && !both.rules.contains("tcp"))
     #expect(rules.contains("elements = { 127.5.0.5 timeout 30s }"))
     let named = rules.split(separator: "\n").filter { $0.contains("table inet") }
     #expect(named.allSatisfy { $0.contains(Self.table.name) })
@@ -37,7 +43,9 @@ struct NetfilterTests {
   func effect() async throws {
     let folder = try temporaryFolder()
     defer { removeFolder(folder, files: ["rules", "removal", "try.py"]) }
-    try write(Self.table.rules, to: folder + "/rules")
+    var table = Self.table
+    table.places.append(.init(address: 0x7F00_0001, port: 8053, isDatagram: true))
+    try write(table.rules, to: folder + "/rules")
     try write(Self.table.removal, to: folder + "/removal")
     try write(
       """
@@ -51,7 +59,17 @@ struct NetfilterTests {
               return "no"
           finally:
               s.close()
-      print(attempt("127.5.0.5"), attempt("127.5.0.6"))
+      datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      datagrams.bind(("127.0.0.1", 8053)); datagrams.settimeout(0.3)
+      def tell(source):
+          s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind((source, 0))
+          try:
+              s.sendto(b"x", ("127.0.0.1", 8053)); datagrams.recv(9); return "yes"
+          except OSError:
+              return "no"
+          finally:
+              s.close()
+      print(*[f(source) for f in (attempt, tell) for source in ("127.5.0.5", "127.5.0.6")])
       """, to: folder + "/try.py")
     let result = try await onThread {
       Self.run(
@@ -67,7 +85,7 @@ struct NetfilterTests {
         """)
     }
     #expect(result.status == 0, "\(result.output)")
-    #expect(result.output == "no yes\ntable inet other\nyes yes\n")
+    #expect(result.output == "no yes no yes\ntable inet other\nyes yes yes yes\n")
   }
 
   private func write(_ text: String, to path: String) throws {

@@ -231,7 +231,7 @@ struct ShieldTests {
       { _ in .fixedResponse(.init(statusCode: 200)) })
     let listener = ListenerRuntime(descriptor: -1, loadBalancer: balancer, address: 0x7F00_0001, port: 80, rules: rules)
     func open(_ source: UInt32) throws -> HTTP1Connection? {
-      guard let slot = loop.admit(source, to: balancer) else { return nil }
+      guard let slot = loop.admit(source, to: balancer.sources) else { return nil }
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       let client = HTTP1Connection(loop: loop, descriptor: descriptor, listener: listener, address: source, slot: slot)
       loop.add(client)

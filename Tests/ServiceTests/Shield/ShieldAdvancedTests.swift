@@ -3,8 +3,8 @@
 import AWSCore
 import AWSWire
 import CastleTesting
+import ELBv2Model
 import GateProtocol
-import Logging
 import ServiceKit
 import ShieldModel
 import Store
@@ -114,9 +114,7 @@ struct ShieldAdvancedTests {
   @Test("attacks that the Gate tells of are listed, described and counted, and an older telling changes nothing")
   func attacks() async throws {
     try await with { harness, clock in
-      let logger = Logger(label: "test")
-      let recorder = AttackRecorder(
-        store: harness.environment.store, gate: GateController(socketPath: "/nowhere"), logger: logger)
+      let recorder = AttackRecorder(harness.environment, gate: GateController(socketPath: "/nowhere"))
       let empty = try await harness.run(Shield.listAttacks)
       #expect(empty.attackSummaries?.isEmpty ?? false)
       let none = try await harness.run(Shield.describeAttackStatistics)
@@ -147,6 +145,39 @@ struct ShieldAdvancedTests {
       #expect(statistics.dataItems?.first?.attackCount == 1)
       #expect(statistics.dataItems?.first?.attackVolume?.requestsPerSecond?.max == 9000)
     }
+  }
+
+  @Test("an attack on a network load balancer has the name of its protected Elastic IP address, and is found by either")
+  func networkAttacks() async throws {
+    let harness = try ServiceHarness(collections: ShieldService.collections) { [ShieldService($0), FlowBalancer()] }
+    defer { harness.remove() }
+    let recorder = AttackRecorder(harness.environment, gate: GateController(socketPath: "/nowhere"))
+    var attack = Self.attack("n-1", .began, at: 1_700_000_000)
+    attack.loadBalancer = FlowBalancer.arn
+    attack.vectors = [.init(name: "UDP_TRAFFIC", counter: "Packets", max: 90, average: 50, sum: 500, samples: 10)]
+    try await recorder.keep(attack)
+    _ = try await harness.run(Shield.createSubscription)
+    #expect(
+      try await code(harness, Shield.createProtection) {
+        $0.name = "n"
+        $0.resourceArn = FlowBalancer.arn
+      } == "InvalidResourceException")
+    _ = try await protect(harness, Self.address)
+    // An attack keeps the name that it began with.
+    attack.updatedAt += 1
+    try await recorder.keep(attack)
+    attack.id = "n-2"
+    try await recorder.keep(attack)
+    let all = try await harness.run(Shield.listAttacks).attackSummaries ?? []
+    let names = Dictionary(all.map { ($0.attackId ?? "", $0.resourceArn ?? "") }) { $1 }
+    #expect(names == ["n-1": FlowBalancer.arn, "n-2": Self.address])
+    let ofBalancer = try await harness.run(Shield.listAttacks) { $0.resourceArns = [FlowBalancer.arn] }
+    #expect(ofBalancer.attackSummaries?.count == 2)
+    let ofAddress = try await harness.run(Shield.listAttacks) { $0.resourceArns = [Self.address] }
+    #expect(ofAddress.attackSummaries?.map(\.attackId) == ["n-2"])
+    let detail = try await harness.run(Shield.describeAttack) { $0.attackId = "n-2" }.attack
+    #expect(detail?.attackProperties?.first?.attackLayer == "NETWORK")
+    #expect(detail?.attackCounters?.first?.unit == "PACKETS")
   }
 
   @Test("the automatic response needs a protection, one action, and comes back on Describe")
@@ -267,5 +298,28 @@ struct ShieldAdvancedTests {
       let left = try await harness.run(Shield.listProtections).protections
       #expect(left?.isEmpty ?? false)
     }
+  }
+}
+
+/// ELBv2 with one network load balancer, which has an Elastic IP address.
+private struct FlowBalancer: AWSService {
+  static let arn = "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/flows/50dc6c495c0c9188"
+
+  var apis: [ServiceAPI] {
+    var table = HandlerTable()
+    table.on(ELBv2.describeLoadBalancers) { _, _ in
+      .make {
+        $0.loadBalancers = [
+          .make {
+            $0.loadBalancerArn = Self.arn
+            $0.availabilityZones = [
+              .make { $0.zoneName = "us-east-1a" },
+              .make { $0.loadBalancerAddresses = [.make { $0.allocationId = "eipalloc-1" }] },
+            ]
+          }
+        ]
+      }
+    }
+    return [ServiceAPI(ELBv2.model, actionPrefix: "elasticloadbalancing", table)]
   }
 }

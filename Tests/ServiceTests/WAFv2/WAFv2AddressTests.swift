@@ -6,7 +6,6 @@ import CastleTesting
 import ELBv2Model
 import Foundation
 import GateProtocol
-import Logging
 import ServiceKit
 import ShieldModel
 import Testing
@@ -160,8 +159,7 @@ struct WAFv2AddressTests {
   @Test("who took part in an attack is on the list for a day, where a web ACL asks for it")
   func attackers() async throws {
     try await with { harness, service, clock in
-      let recorder = AttackRecorder(
-        store: service.store, gate: service.gate, logger: Logger(label: "test"))
+      let recorder = AttackRecorder(harness.environment, gate: service.gate)
       func attack(_ id: String, _ sources: [String], ended: Double?) async throws {
         var attack = GateAttack(
           id: id, loadBalancer: OneLoadBalancer.arn, phase: ended == nil ? .updated : .ended,

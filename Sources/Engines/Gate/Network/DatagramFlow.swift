@@ -8,11 +8,15 @@ final class DatagramFlow: Connection {
   let listener: NetworkListenerRuntime
   let source: FlowSource
   let target: TargetRuntime
+  /// The source's entry.
+  let slot: Int32
+  private var isAnswered = false
 
   init(
     loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource, target: TargetRuntime,
-    failsOpen: Bool
+    slot: Int32, failsOpen: Bool
   ) {
+    self.slot = slot
     self.listener = listener
     self.source = source
     self.target = target
@@ -29,6 +33,23 @@ final class DatagramFlow: Connection {
     touch()
   }
 
+  override var origin: Origin? { Origin(balancer: listener.balancer, slot: slot) }
+
+  /// Quiet for a second. Those that nobody answered go first: their senders may be forged.
+  override var dispensable: (Waiting, since: UInt64)? {
+    loop.now &- quietSince > 1_000_000 ? (isAnswered ? .first : .idle, quietSince) : nil
+  }
+
+  private var quietSince: UInt64 { deadline &- NetworkListenerRuntime.datagramIdleTime }
+
+  override func cutOff() { close() }
+
+  /// In an attack that leaves connections lying about, flows of strangers do not live on after their last datagram.
+  func look(now: UInt64) {
+    let isHurried = listener.balancer.sources.entries[Int(slot)].isHurried
+    if isHurried, now &- quietSince > listener.balancer.paceLimits.hurriedTime { close() }
+  }
+
   private func touch() { setDeadline(loop.now &+ NetworkListenerRuntime.datagramIdleTime) }
 
   /// Passes a client's datagram on. What the socket does not take is lost, as datagrams may be.
@@ -36,6 +57,7 @@ final class DatagramFlow: Connection {
     touch()
     listener.balancer.statistics.bytesIn += UInt64(count)
     countDatagram(count)
+    listener.balancer.sources.countBytes(slot, UInt64(count))
     let sent = gate_send(descriptor, bytes, count)
     if sent == -Int(ECONNREFUSED) { refused() }
   }
@@ -55,6 +77,7 @@ final class DatagramFlow: Connection {
       }
       if count < 0 { return refused() }
       touch()
+      isAnswered = true
       listener.balancer.statistics.bytesOut += UInt64(count)
       countDatagram(count)
       _ = gate_udp_send(listener.descriptor, loop.readBuffer, count, source.address, source.port)

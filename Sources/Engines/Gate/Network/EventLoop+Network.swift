@@ -13,6 +13,7 @@ extension EventLoop {
     for description in snapshot.networkLoadBalancers ?? [] {
       let balancer = networkBalancers[description.id] ?? NetworkRuntime(id: description.id)
       balancer.update(description, logs)
+      balancer.update(description.shield, now: now)
       keptBalancers[description.id] = balancer
       for listener in description.listeners {
         for (socket, isDatagram) in [(streams[listener.id], false), (datagrams[listener.id], true)] {
@@ -65,11 +66,20 @@ extension EventLoop {
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
+      let sources = listener.balancer.sources
+      guard let slot = admit(address, to: sources) else {
+        listener.balancer.statistics.rejectedFlows += 1
+        listener.balancer.statistics.resets += 1
+        gate_reset(descriptor)
+        continue
+      }
+      if sources.isFiltering { _ = gate_filter_none(descriptor) }
       if let context = listener.tls {
-        shakeHands(context, descriptor, listener, FlowSource(address: address, port: port))
+        shakeHands(context, descriptor, listener, FlowSource(address: address, port: port), slot: slot)
       } else {
         let client = FlowConnection(
-          loop: self, descriptor: descriptor, listener: listener, source: FlowSource(address: address, port: port))
+          loop: self, descriptor: descriptor, listener: listener, source: FlowSource(address: address, port: port),
+          slot: slot)
         add(client)
         client.findTarget()
       }
@@ -77,6 +87,7 @@ extension EventLoop {
   }
 
   private func receiveDatagrams(_ listener: NetworkListenerRuntime) {
+    if bounds.isDormant { wakeWatch() }
     for _ in 0..<64 {
       var address: UInt32 = 0
       var port: UInt16 = 0
@@ -86,10 +97,13 @@ extension EventLoop {
     }
   }
 
-  /// The flow of a client, made if there is none.
+  /// The flow of a client, made if there is none; nil when the datagram is not to pass.
   private func flow(_ listener: NetworkListenerRuntime, _ source: FlowSource) -> DatagramFlow? {
-    if let known = listener.flows[source] { return known }
-    guard listener.flows.count < NetworkListenerRuntime.datagramFlowsMax, !isDraining,
+    let sources = listener.balancer.sources
+    if let known = listener.flows[source] { return sources.admitsDatagram(known.slot, now: now) ? known : nil }
+    guard sources.admitsDatagram(sources.arrive(source.address, now: now), now: now) else { return nil }
+    guard !isDraining,
+      hasRoom(listener, for: source.address),
       let use = listener.groups.choose(&random),
       let (target, failsOpen) = target(of: source, use)
     else {
@@ -101,13 +115,14 @@ extension EventLoop {
     if descriptor == -EADDRNOTAVAIL, from != 0 {
       descriptor = gate_udp_connect(target.address.address, target.address.port, 0)
     }
-    if descriptor < 0 {
+    guard descriptor >= 0, let slot = admit(source.address, to: sources) else {
+      if descriptor >= 0 { Glibc.close(descriptor) }
       if descriptor == -EADDRNOTAVAIL || descriptor == -EAGAIN { listener.balancer.statistics.portErrors += 1 }
       listener.balancer.countRejectedDatagram()
       return nil
     }
     let flow = DatagramFlow(
-      loop: self, descriptor: descriptor, listener: listener, source: source, target: target,
+      loop: self, descriptor: descriptor, listener: listener, source: source, target: target, slot: slot,
       failsOpen: failsOpen)
     add(flow)
     return flow.isClosed ? nil : flow
@@ -117,6 +132,15 @@ extension EventLoop {
     let hash = source.hash(isSticky: use.group.flow.isSticky)
     let node = use.node(forFlow: hash)
     return use.target(forFlow: hash, node: node, now: now, except: []).map { ($0, use.failsOpen(node: node)) }
+  }
+
+  /// Whether a UDP socket may have one more flow. Looking for those that can go takes its time: not for every datagram.
+  private func hasRoom(_ listener: NetworkListenerRuntime, for address: UInt32) -> Bool {
+    if listener.flows.count < NetworkListenerRuntime.datagramFlowsMax { return true }
+    guard now >= listener.nextClearing else { return false }
+    listener.nextClearing = now + 100_000
+    _ = makeRoom(for: address, of: listener.balancer.sources)
+    return listener.flows.count < NetworkListenerRuntime.datagramFlowsMax
   }
 
   // MARK: - Targets that go

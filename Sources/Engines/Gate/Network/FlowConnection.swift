@@ -12,23 +12,29 @@ final class FlowConnection: Connection {
   let source: FlowSource
   /// What this is a connection to; nil for clients.
   let target: TargetRuntime?
+  /// The source's entry, of clients; -1 of targets' ends.
+  let slot: Int32
   /// TLS ends here, on the client's side.
   private let isEncrypted: Bool
-  private var isConnecting: Bool
+  private(set) var isConnecting: Bool
   private var hasConnected = false
   private var tried: [TargetRuntime] = []
   /// Of clients: the group, and the load balancer's node that they came in through.
   private var use: FlowGroupUse?
   private var node = 0
   /// For the line in the log, of clients: when the flow began, bytes without encryption, and what the target agreed to.
-  private var began: UInt64 = 0
-  private var sentBytes: UInt64 = 0
+  private(set) var began: UInt64 = 0
+  private(set) var sentBytes: UInt64 = 0
+  /// Bytes that the source's entry knows of: those received, and all.
+  var countedBytes: UInt64 = 0
+  var countedTraffic: UInt64 = 0
   private var targetProtocol = ""
 
   init(
     loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource,
-    target: TargetRuntime? = nil
+    target: TargetRuntime? = nil, slot: Int32 = -1
   ) {
+    self.slot = slot
     self.listener = listener
     self.source = source
     self.target = target
@@ -48,6 +54,26 @@ final class FlowConnection: Connection {
         listener.balancer.statistics.activeFlowsTLS += 1
       }
     }
+  }
+
+  override var origin: Origin? { slot < 0 ? nil : Origin(balancer: listener.balancer, slot: slot) }
+
+  /// Quiet for a second, it is idle as far as anybody can tell.
+  override var dispensable: (Waiting, since: UInt64)? {
+    guard slot >= 0, deadline != .max else { return nil }
+    let quietSince = deadline &- listener.idleTimeout
+    if traffic == 0 { return (.first, began) }
+    return loop.now &- quietSince > 1_000_000 ? (.idle, quietSince) : nil
+  }
+
+  /// Bytes that passed in either direction.
+  var traffic: UInt64 { receivedBytes &+ sentBytes }
+
+  override func cutOff() {
+    let other = peer
+    listener.balancer.statistics.resets += 1
+    reset()
+    other?.close()
   }
 
   private func touch() { setDeadline(loop.now &+ listener.idleTimeout) }
@@ -252,6 +278,7 @@ final class FlowConnection: Connection {
     } else {
       listener.balancer.statistics.activeFlows -= 1
       if isEncrypted { listener.balancer.statistics.activeFlowsTLS -= 1 }
+      countTraffic()
       if let tls, listener.balancer.accessLog != nil {
         var line = FlowLogLine(source: source, connectionTime: loop.now &- began &+ tls.handshakeTime)
         line.handshakeTime = tls.handshakeTime

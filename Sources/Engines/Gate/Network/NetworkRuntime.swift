@@ -2,11 +2,14 @@
 import CLinux
 import GateProtocol
 import Glibc
+import TrafficBaseline
 
 /// A network load balancer as one loop sees it.
 final class NetworkRuntime {
   let id: String
   var statistics: GateStatistics.NetworkLoadBalancer
+  let sources = SourceTable(seed: UInt64.random(in: 0...UInt64.max))
+  private(set) var paceLimits = PaceLimits(GateSnapshot.Shield())
   /// `net/NAME/ID`, for lines in logs.
   private(set) var logName = "-"
   /// Where lines about TLS connections go; nil for nowhere.
@@ -27,6 +30,12 @@ final class NetworkRuntime {
   func countRejectedDatagram() {
     statistics.rejectedFlows += 1
     statistics.rejectedFlowsUDP += 1
+  }
+
+  /// Takes over what its clients are held to.
+  func update(_ shield: GateSnapshot.Shield?, now: UInt64) {
+    paceLimits = PaceLimits(shield ?? GateSnapshot.Shield())
+    sources.configure(shield?.sourceLimit ?? SourceLimit(), now: now)
   }
 
   /// Takes over zones and where logs are written.
@@ -89,6 +98,8 @@ final class NetworkListenerRuntime {
   var idleTimeout: UInt64
   /// The flows of a UDP socket.
   var flows: [FlowSource: DatagramFlow] = [:]
+  /// When flows may be looked for again that can go.
+  var nextClearing: UInt64 = 0
 
   init(
     id: String, socket: BoundSocket, balancer: NetworkRuntime, isDatagram: Bool, groups: FlowGroups,

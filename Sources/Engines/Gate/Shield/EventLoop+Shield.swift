@@ -29,6 +29,34 @@ struct LoopBounds {
   var lastForget: UInt64 = 0
 }
 
+/// What the shield stands in front of: a load balancer of either kind, as one loop sees it.
+protocol Shielded: AnyObject {
+  var id: String { get }
+  /// Its clients by address.
+  var sources: SourceTable { get }
+  var paceLimits: PaceLimits { get }
+}
+
+extension GateSnapshot.Shield {
+  /// What each source is held to, whatever happens.
+  var sourceLimit: SourceLimit {
+    SourceLimit(
+      requestsPerSecond: requestsPerSource, connectionsPerSecond: newConnectionsPerSource,
+      connectionsMax: connectionsPerSource, datagramsPerSecond: datagramsPerSource)
+  }
+}
+
+extension LoadBalancerRuntime: Shielded {}
+extension NetworkRuntime: Shielded {}
+
+/// Whose client a connection is: a load balancer, and the source's entry there.
+struct Origin {
+  let balancer: any Shielded
+  let slot: Int32
+
+  var entry: SourceEntry { balancer.sources.entries[Int(slot)] }
+}
+
 extension EventLoop {
   /// Strangers let in between two looks while the loop is overloaded.
   private static let strangersPerLook = 64
@@ -36,10 +64,9 @@ extension EventLoop {
   // MARK: - Letting in
 
   /// The source's entry for a new connection; nil when the connection is to be refused.
-  func admit(_ address: UInt32, to balancer: LoadBalancerRuntime) -> Int32? {
+  func admit(_ address: UInt32, to sources: SourceTable) -> Int32? {
     if bounds.isDormant { wakeWatch() }
-    if openCount >= bounds.openMax, !makeRoom(for: address, of: balancer) { return nil }
-    let sources = balancer.sources
+    if openCount >= bounds.openMax, !makeRoom(for: address, of: sources) { return nil }
     if bounds.isOverloaded, !isServed(address, sources) {
       if bounds.strangersLeft <= 0 { return nil }
       bounds.strangersLeft -= 1
@@ -49,11 +76,8 @@ extension EventLoop {
 
   /// The source of a connection that is gone has one less.
   func leaveSource(_ connection: Connection) {
-    if let client = connection as? ClientConnection {
-      client.balancer.sources.leave(client.slot)
-    } else if let handshake = connection as? TLSHandshakeConnection {
-      handshake.balancer?.sources.leave(handshake.slot)
-    }
+    guard let origin = connection.origin else { return }
+    origin.balancer.sources.leave(origin.slot)
   }
 
   private func isServed(_ address: UInt32, _ sources: SourceTable) -> Bool {
@@ -76,23 +100,20 @@ extension EventLoop {
 
   /// Closes connections when descriptors run short: of the sources with the most, first those that are idle, then those
   /// that have never asked anything, then those with half a head. False when the newcomer's source is the heaviest.
-  func makeRoom(for address: UInt32, of balancer: LoadBalancerRuntime) -> Bool {
+  func makeRoom(for address: UInt32, of sources: SourceTable) -> Bool {
     var candidates: [(open: UInt32, rank: Int, since: UInt64, client: Connection)] = []
     for connection in registered {
-      if let handshake = connection as? TLSHandshakeConnection, let balancer = handshake.balancer {
-        let open = balancer.sources.entries[Int(handshake.slot)].open
-        candidates.append((open, 1, handshake.began, handshake))
+      guard let connection, let origin = connection.origin, let (waiting, since) = connection.dispensable else {
+        continue
       }
-      guard let client = connection as? ClientConnection else { continue }
       let rank: Int
-      switch client.waiting {
+      switch waiting {
       case .idle: rank = 0
       case .first: rank = 1
       case .head: rank = 2
       case .nothing, .body, .answer: continue
       }
-      let open = client.balancer.sources.entries[Int(client.slot)].open
-      candidates.append((open, rank, client.pace.since, client))
+      candidates.append((origin.entry.open, rank, since, connection))
     }
     guard !candidates.isEmpty else { return false }
     candidates.sort { first, second in
@@ -101,11 +122,11 @@ extension EventLoop {
       return first.since < second.since
     }
     var own: UInt32 = 0
-    if let slot = balancer.sources.find(address) { own = balancer.sources.entries[Int(slot)].open }
+    if let slot = sources.find(address) { own = sources.entries[Int(slot)].open }
     guard own < candidates[0].open else { return false }
     // Some at a time, so that a flood does not make every newcomer look for them.
     for candidate in candidates.prefix(max(1, min(bounds.openMax / 32, 512))) where candidate.open > own {
-      candidate.client.reset()
+      candidate.client.cutOff()
     }
     return openCount < bounds.openMax
   }
@@ -117,16 +138,22 @@ extension EventLoop {
     var sample = LoopSample()
     let time = gate_now()
     sample.lag = time &- sentAt
-    for balancer in shieldedBalancers { balancer.sources.beginCounting() }
+    let balancers = shieldedBalancers
+    for balancer in balancers { balancer.sources.beginCounting() }
     for connection in registered {
+      guard let connection, !connection.isClosed else { continue }
       if let client = connection as? ClientConnection {
-        if !client.isClosed, client.look(now: time) { sample.isActive = true }
-      } else if let handshake = connection as? TLSHandshakeConnection, !handshake.isClosed {
+        if client.look(now: time) { sample.isActive = true }
+      } else if let handshake = connection as? TLSHandshakeConnection {
         handshake.look(now: time)
         sample.isActive = true
+      } else if let flow = connection as? FlowConnection {
+        if flow.look(now: time) { sample.isActive = true }
+      } else if let flow = connection as? DatagramFlow {
+        flow.look(now: time)
       }
     }
-    for balancer in shieldedBalancers {
+    for balancer in balancers {
       let activities = balancer.sources.report()
       if !activities.isEmpty {
         sample.sources[balancer.id] = activities
@@ -151,9 +178,9 @@ extension EventLoop {
       guard let new = mitigations[balancer.id] else { continue }
       balancer.sources.apply(new, now: now)
       guard !new.held.isEmpty || new.hurriesStrangers else { continue }
-      for case let client as ClientConnection in registered where client.balancer === balancer {
-        let entry = balancer.sources.entries[Int(client.slot)]
-        if entry.heldUntil > now { client.reset() }
+      for connection in registered {
+        guard let connection, let origin = connection.origin, origin.balancer === balancer else { continue }
+        if origin.entry.heldUntil > now { connection.cutOff() }
       }
     }
   }
@@ -192,18 +219,13 @@ extension ClientConnection {
 }
 
 extension TLSHandshakeConnection {
-  /// The load balancer whose sources this is one of; nil for those that do not count theirs.
-  fileprivate var balancer: LoadBalancerRuntime? {
-    slot < 0 ? nil : (acceptor as? ListenerRuntime)?.loadBalancer
-  }
-
   /// As a client that has asked nothing yet.
   fileprivate func look(now: UInt64) {
-    guard let balancer, now &- began > PaceLimits.slowAfter else { return }
-    let sources = balancer.sources
+    guard let origin, now &- began > PaceLimits.slowAfter else { return }
+    let sources = origin.balancer.sources
     sources.countSlow(slot, now: now)
-    let entry = sources.entries[Int(slot)]
-    let isLate = entry.isHurried && now &- began > balancer.paceLimits.hurriedTime
+    let entry = origin.entry
+    let isLate = entry.isHurried && now &- began > origin.balancer.paceLimits.hurriedTime
     if isLate { sources.penalise(slot, .slowHead, now: now) }
     if isLate || entry.open > entry.connectionsMax { reset() }
   }

@@ -10,10 +10,13 @@ struct NetfilterTable: Equatable, Sendable {
   static let connectionsMax = 2048
   static let handshakesPerSecond = 500
   static let handshakesBurst = 1000
+  static let datagramsPerSecond = 50_000
+  static let datagramsBurst = 100_000
 
   struct Place: Hashable, Sendable {
     var address: UInt32
     var port: UInt16
+    var isDatagram = false
   }
 
   var name: String
@@ -33,9 +36,6 @@ struct NetfilterTable: Equatable, Sendable {
   /// Replaces the table as a whole, in one transaction.
   var rules: String {
     guard !places.isEmpty else { return removal }
-    let sorted = places.sorted { ($0.address, $0.port) < ($1.address, $1.port) }
-    let list = sorted.map { "\(IPv4.text($0.address)) . \($0.port)" }.joined(separator: ", ")
-    let ours = "ip daddr . tcp dport { \(list) }"
     let elements = held.sorted { $0.key < $1.key }
       .map { "\(IPv4.text($0.key)) timeout \(max(1, $0.value))s" }.joined(separator: ", ")
     return removal + """
@@ -53,18 +53,46 @@ struct NetfilterTable: Equatable, Sendable {
         }
         chain early {
           type filter hook prerouting priority raw; policy accept;
-          \(ours) ip saddr @held4 counter drop
-          \(ours) tcp flags & (fin | syn | rst | ack) == syn meter syn4 { ip saddr limit rate over \
-      \(Self.handshakesPerSecond)/second burst \(Self.handshakesBurst) packets } counter drop
+          \(early)
         }
         chain arriving {
           type filter hook input priority filter; policy accept;
-          \(ours) ct state new add @connections4 { ip saddr ct count over \(Self.connectionsMax) } \
-      counter reject with tcp reset
+          \(arriving)
         }
       }
 
       """
+  }
+
+  /// Matches what comes to our sockets of one kind; nil when there are none.
+  private func match(datagrams: Bool) -> String? {
+    let sorted = places.filter { $0.isDatagram == datagrams }.sorted { ($0.address, $0.port) < ($1.address, $1.port) }
+    if sorted.isEmpty { return nil }
+    let list = sorted.map { "\(IPv4.text($0.address)) . \($0.port)" }.joined(separator: ", ")
+    return "ip daddr . \(datagrams ? "udp" : "tcp") dport { \(list) }"
+  }
+
+  private var early: String {
+    var lines: [String] = []
+    if let ours = match(datagrams: false) {
+      lines.append("\(ours) ip saddr @held4 counter drop")
+      lines.append(
+        "\(ours) tcp flags & (fin | syn | rst | ack) == syn meter syn4 { ip saddr limit rate over "
+          + "\(Self.handshakesPerSecond)/second burst \(Self.handshakesBurst) packets } counter drop")
+    }
+    if let ours = match(datagrams: true) {
+      lines.append("\(ours) ip saddr @held4 counter drop")
+      lines.append(
+        "\(ours) meter udp4 { ip saddr limit rate over \(Self.datagramsPerSecond)/second burst "
+          + "\(Self.datagramsBurst) packets } counter drop")
+    }
+    return lines.joined(separator: "\n    ")
+  }
+
+  private var arriving: String {
+    guard let ours = match(datagrams: false) else { return "" }
+    return "\(ours) ct state new add @connections4 { ip saddr ct count over \(Self.connectionsMax) } "
+      + "counter reject with tcp reset"
   }
 
   /// Removes the table, also when there is none.

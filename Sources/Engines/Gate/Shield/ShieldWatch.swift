@@ -79,23 +79,41 @@ final class ShieldWatch {
   }
 
   /// - Parameter listeners: the listening sockets by listener.
-  func configure(_ snapshot: GateSnapshot, listeners: [String: BoundSocket]) {
+  /// - Parameter datagrams: the UDP sockets by listener: one for each loop.
+  func configure(
+    _ snapshot: GateSnapshot, listeners: [String: BoundSocket], datagrams: [String: [BoundSocket]] = [:]
+  ) {
     var kept: [String: Watched] = [:]
     for balancer in snapshot.loadBalancers {
-      let shield = balancer.shield ?? GateSnapshot.Shield()
-      var entry = Watched(shield: shield, detector: FloodDetector(settings: Self.settings(shield)))
-      if let old = watched[balancer.id], old.shield == shield { entry = old }
-      let bound = balancer.listeners.compactMap { listeners[$0.id] }
-      let sockets = bound.map(\.descriptor)
-      entry.places = bound.map { NetfilterTable.Place(address: $0.address, port: $0.port) }
-      // A worker that died may have left a filter on a socket that it had from the master.
-      for descriptor in sockets where !entry.listeners.contains(descriptor) { _ = gate_filter_none(descriptor) }
-      if sockets != entry.listeners { entry.filtered = [] }
-      entry.listeners = sockets
-      kept[balancer.id] = entry
+      kept[balancer.id] = entry(
+        balancer.id, balancer.shield, streams: balancer.listeners.compactMap { listeners[$0.id] }, datagrams: [])
+    }
+    for balancer in snapshot.networkLoadBalancers ?? [] {
+      kept[balancer.id] = entry(
+        balancer.id, balancer.shield, streams: balancer.listeners.compactMap { listeners[$0.id] },
+        datagrams: balancer.listeners.flatMap { datagrams[$0.id] ?? [] })
     }
     watched = kept
     writeNetfilter(now: gate_now())
+  }
+
+  private func entry(
+    _ id: String, _ shield: GateSnapshot.Shield?, streams: [BoundSocket], datagrams: [BoundSocket]
+  ) -> Watched {
+    let shield = shield ?? GateSnapshot.Shield()
+    var entry = Watched(shield: shield, detector: FloodDetector(settings: Self.settings(shield)))
+    if let old = watched[id], old.shield == shield { entry = old }
+    let sockets = (streams + datagrams).map(\.descriptor)
+    let places =
+      streams.map { NetfilterTable.Place(address: $0.address, port: $0.port) }
+      + datagrams.map { NetfilterTable.Place(address: $0.address, port: $0.port, isDatagram: true) }
+    // The loops' UDP sockets share their places.
+    entry.places = Array(Set(places))
+    // A worker that died may have left a filter on a socket that it had from the master.
+    for descriptor in sockets where !entry.listeners.contains(descriptor) { _ = gate_filter_none(descriptor) }
+    if sockets != entry.listeners { entry.filtered = [] }
+    entry.listeners = sockets
+    return entry
   }
 
   /// The packet filter drops what is held before it costs anything, and bounds each source by itself.
@@ -122,6 +140,7 @@ final class ShieldWatch {
     }
     if let value = bounds.requests { settings.requests = bound(value, settings.requests.factor) }
     if let value = bounds.connections { settings.connections = bound(value, settings.connections.factor) }
+    if let value = bounds.datagrams { settings.datagrams = bound(value, settings.datagrams.factor) }
     if let value = bounds.slow { settings.slow = bound(value, settings.slow.factor) }
     if let value = bounds.learningTime { settings.learningTime = value }
     if let value = bounds.quietTime { settings.quietTime = value }
@@ -183,6 +202,7 @@ final class ShieldWatch {
     // Of what the kernel refuses one in so many is seen.
     for address in entry.filtered where merged[address] != nil {
       merged[address]?.connections *= UInt64(GATE_FILTER_PROBE)
+      merged[address]?.datagrams *= UInt64(GATE_FILTER_PROBE)
       merged[address]?.refused *= UInt64(GATE_FILTER_PROBE)
     }
     let used = Double(open.reduce(0, +)) / Double(EventLoop.descriptorsMax)
@@ -196,6 +216,7 @@ final class ShieldWatch {
       let together = mitigations.strangersTogether
       mitigations.strangersTogether.requestsPerSecond = together.requestsPerSecond.map { $0 * share }
       mitigations.strangersTogether.connectionsPerSecond = together.connectionsPerSecond.map { $0 * share }
+      mitigations.strangersTogether.datagramsPerSecond = together.datagramsPerSecond.map { $0 * share }
       outcome.mitigations[id] = mitigations
     }
     filter(&entry, entry.detector.mitigations, now: now)
@@ -264,6 +285,7 @@ final class ShieldWatch {
     case .connections: "Connections"
     case .slow: "SlowConnections"
     case .offences: "Offences"
+    case .datagrams: "Packets"
     }
   }
 

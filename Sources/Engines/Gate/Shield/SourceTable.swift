@@ -1,102 +1,6 @@
 // What one loop knows of the clients of one load balancer, by source address: counters, limits, and who is held back.
 import TrafficBaseline
 
-/// Something that no honest client does, or not often.
-enum Offence {
-  /// HTTP/2: streams opened and reset again and again.
-  case rapidReset
-  /// HTTP/2: more CONTINUATION, SETTINGS, PING, PRIORITY or empty frames than anybody needs.
-  case controlFlood
-  /// The time for a head ran out.
-  case slowHead
-  /// A body that trickles.
-  case slowBody
-  /// An answer that is not taken.
-  case slowRead
-  /// A message that is not HTTP.
-  case malformed
-
-  /// How much of a source's credit it costs; at 100 the source is held for ten seconds.
-  var weight: Float {
-    switch self {
-    case .rapidReset: 35
-    case .controlFlood: 35
-    case .slowHead, .slowBody, .slowRead: 10
-    case .malformed: 0
-    }
-  }
-}
-
-/// Fills at a rate up to its burst; one is taken for each request or connection.
-struct TokenBucket {
-  /// A second; infinite for no limit.
-  private(set) var rate = Float.infinity
-  private var burst: Float = 0
-  private var tokens: Float = 0
-  private var filledAt: UInt64 = 0
-
-  var isUnlimited: Bool { rate == .infinity }
-
-  /// Another rate. A bucket that had none begins full; one that had keeps what is in it.
-  mutating func set(rate: Float, burst: Float, now: UInt64) {
-    if isUnlimited || filledAt == 0 {
-      tokens = burst
-      filledAt = now
-    }
-    self.rate = rate
-    self.burst = burst
-    tokens = min(tokens, burst)
-  }
-
-  mutating func lift() { self = TokenBucket() }
-
-  mutating func take(now: UInt64) -> Bool {
-    if isUnlimited { return true }
-    tokens = min(burst, tokens + Float(now &- filledAt) * rate / 1e6)
-    filledAt = now
-    if tokens < 1 { return false }
-    tokens -= 1
-    return true
-  }
-}
-
-/// One source in one loop.
-struct SourceEntry {
-  var address: UInt32
-  /// The next entry with the same hash, or the next free one.
-  var next: Int32 = -1
-  var isFree = false
-  /// Seen since the last report.
-  var isTouched = false
-  /// Served once: not a stranger to this loop.
-  var wasServed = false
-  /// Came with an attack: short times.
-  var isHurried = false
-  /// Has a request bucket of its own or shares one.
-  var isLimited = false
-  /// Shares what strangers have together.
-  var isStranger = false
-  /// Index of the shared bucket of its network, or -1.
-  var network: Int32 = -1
-  var open: UInt32 = 0
-  var slow: UInt32 = 0
-  var requests: UInt32 = 0
-  var connections: UInt32 = 0
-  var refused: UInt32 = 0
-  var errors: UInt32 = 0
-  var offences: UInt32 = 0
-  var bytes: UInt64 = 0
-  var connectionsMax: UInt32 = .max
-  var requestBucket = TokenBucket()
-  var connectionBucket = TokenBucket()
-  /// Held by the watch, and by this loop for offences.
-  var heldUntil: UInt64 = 0
-  var penalisedUntil: UInt64 = 0
-  var lastSeen: UInt64 = 0
-  var penalty: Float = 0
-  var penaltyAt: UInt64 = 0
-}
-
 /// The sources of one load balancer in one loop. Bounded: sources without connections are forgotten when it is full,
 /// and while everybody has some, newcomers share one entry.
 final class SourceTable {
@@ -127,6 +31,7 @@ final class SourceTable {
   private struct NetworkBuckets {
     var requests = TokenBucket()
     var connections = TokenBucket()
+    var datagrams = TokenBucket()
   }
 
   init(seed: UInt64) {
@@ -302,6 +207,38 @@ final class SourceTable {
     return isAdmitted
   }
 
+  /// The entry of a source that sent a datagram and has no flow yet.
+  func arrive(_ address: UInt32, now: UInt64) -> Int32 { entry(address, now: now) }
+
+  /// Whether a source may have one more datagram.
+  @inline(__always)
+  func admitsDatagram(_ slot: Int32, now: UInt64) -> Bool {
+    let index = Int(slot)
+    touch(index, now: now)
+    entries[index].datagrams &+= 1
+    if !entries[index].isLimited {
+      entries[index].wasServed = true
+      return true
+    }
+    return admitsLimitedDatagram(index, now: now)
+  }
+
+  private func admitsLimitedDatagram(_ index: Int, now: UInt64) -> Bool {
+    let isAdmitted =
+      !isHeld(Int32(index), now: now) && entries[index].datagramBucket.take(now: now)
+      && (entries[index].network < 0 || networks[Int(entries[index].network)].datagrams.take(now: now))
+      && (!entries[index].isStranger || together.datagrams.take(now: now))
+    if isAdmitted { entries[index].wasServed = true } else { entries[index].refused &+= 1 }
+    return isAdmitted
+  }
+
+  /// Bytes passed over a connection of a network load balancer.
+  func countFlow(_ slot: Int32, now: UInt64) {
+    touch(Int(slot), now: now)
+    entries[Int(slot)].wasServed = true
+    entries[Int(slot)].flows &+= 1
+  }
+
   /// Counts an offence. A source that goes on is held for ten seconds, unless it has the load balancer to itself.
   func penalise(_ slot: Int32, _ offence: Offence, now: UInt64) {
     let index = Int(slot)
@@ -350,10 +287,12 @@ final class SourceTable {
     networkIndex = [:]
     set(&together.requests, new.strangersTogether.requestsPerSecond, now)
     set(&together.connections, new.strangersTogether.connectionsPerSecond, now)
+    set(&together.datagrams, new.strangersTogether.datagramsPerSecond, now)
     for (prefix, limit) in new.prefixes {
       var buckets = NetworkBuckets()
       if let rate = limit.requestsPerSecond { buckets.requests.set(rate: Float(rate), burst: 40, now: now) }
       if let rate = limit.connectionsPerSecond { buckets.connections.set(rate: Float(rate), burst: 40, now: now) }
+      if let rate = limit.datagramsPerSecond { buckets.datagrams.set(rate: Float(rate), burst: 200, now: now) }
       networkIndex[prefix] = Int32(networks.count)
       networks.append(buckets)
     }
@@ -366,6 +305,7 @@ final class SourceTable {
     let flood = mitigations.limit(of: address)
     set(&entries[index].requestBucket, smaller(limits.requestsPerSecond, flood?.requestsPerSecond), 20, now)
     set(&entries[index].connectionBucket, smaller(limits.connectionsPerSecond, flood?.connectionsPerSecond), 10, now)
+    set(&entries[index].datagramBucket, smaller(limits.datagramsPerSecond, flood?.datagramsPerSecond), 100, now)
     let most = smaller(limits.connectionsMax.map(Double.init), flood?.connectionsMax.map(Double.init))
     entries[index].connectionsMax = most.map { UInt32(max(1, min($0, 1e9))) } ?? .max
     let isStranger = mitigations.isStranger(address)
@@ -378,8 +318,8 @@ final class SourceTable {
       entries[index].heldUntil = 0
     }
     entries[index].isLimited =
-      isStranger || !entries[index].requestBucket.isUnlimited || entries[index].network >= 0
-      || isHeld(slot, now: now)
+      isStranger || !entries[index].requestBucket.isUnlimited || !entries[index].datagramBucket.isUnlimited
+      || entries[index].network >= 0 || isHeld(slot, now: now)
   }
 
   private func smaller(_ first: Double?, _ second: Double?) -> Double? {
@@ -414,6 +354,8 @@ final class SourceTable {
       entries[index].isTouched = false
       entries[index].requests = 0
       entries[index].connections = 0
+      entries[index].datagrams = 0
+      entries[index].flows = 0
       entries[index].refused = 0
       entries[index].errors = 0
       entries[index].offences = 0
@@ -428,6 +370,8 @@ final class SourceTable {
     var result = SourceActivity(address: entry.address)
     result.requests = UInt64(entry.requests)
     result.connections = UInt64(entry.connections)
+    result.datagrams = UInt64(entry.datagrams)
+    result.flows = UInt64(entry.flows)
     result.refused = UInt64(entry.refused)
     result.errors = UInt64(entry.errors)
     result.offences = UInt64(entry.offences)

@@ -31,6 +31,8 @@ struct HandshakeQueue {
 
 /// A listener that takes TLS, of whatever load balancer.
 protocol TLSAcceptor: AnyObject {
+  /// The load balancer, whose sources its clients are.
+  var shielded: any Shielded { get }
   /// Somebody wants to know clients by the fingerprints of their hello.
   var wantsFingerprints: Bool { get }
   /// A client did not complete its handshake.
@@ -43,7 +45,7 @@ protocol TLSAcceptor: AnyObject {
 final class TLSHandshakeConnection: Connection {
   let acceptor: any TLSAcceptor
   let source: FlowSource
-  /// The source's entry, handed over with the descriptor; -1 without one.
+  /// The source's entry, handed over with the descriptor.
   let slot: Int32
   let began: UInt64
 
@@ -62,6 +64,9 @@ final class TLSHandshakeConnection: Connection {
   }
 
   private var isWaiting = false
+
+  override var origin: Origin? { Origin(balancer: acceptor.shielded, slot: slot) }
+  override var dispensable: (Waiting, since: UInt64)? { (.first, began) }
 
   override func onReadable() {
     guard let tls else { return close() }
@@ -115,6 +120,7 @@ final class TLSHandshakeConnection: Connection {
 }
 
 extension ListenerRuntime: TLSAcceptor {
+  var shielded: any Shielded { loadBalancer }
   var wantsFingerprints: Bool { loadBalancer.webACL?.evaluator?.acl.needsFingerprints ?? false }
 
   func countTLSError() { loadBalancer.nextNode().statistics.clientTLSErrors += 1 }
@@ -141,12 +147,13 @@ extension ListenerRuntime: TLSAcceptor {
 }
 
 extension NetworkListenerRuntime: TLSAcceptor {
+  var shielded: any Shielded { balancer }
   var wantsFingerprints: Bool { false }
 
   func countTLSError() { balancer.statistics.clientTLSErrors += 1 }
 
   func makeClient(loop: EventLoop, descriptor: Int32, source: FlowSource, slot: Int32, tls: TLSSession) -> Connection {
-    let client = FlowConnection(loop: loop, descriptor: descriptor, listener: self, source: source)
+    let client = FlowConnection(loop: loop, descriptor: descriptor, listener: self, source: source, slot: slot)
     client.tls = tls
     return client
   }

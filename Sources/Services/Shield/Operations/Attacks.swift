@@ -10,7 +10,8 @@ extension ShieldService {
   func listAttacks(_ input: Shield.ListAttacksRequest, _ call: CallContext) async throws -> Shield.ListAttacksResponse {
     let all = try await store.read { try $0.list(AttackRecord.self, call.globalScope) }
     let kept = all.filter { record in
-      (input.resourceArns.map { $0.isEmpty || $0.contains(record.resource) } ?? true)
+      (input.resourceArns.map { $0.isEmpty || $0.contains(record.resource) || $0.contains(record.loadBalancer ?? "") }
+        ?? true)
         && Self.contains(input.startTime, record.started) && Self.contains(input.endTime, record.ended)
     }
     let sorted = kept.sorted { ($1.started, $0.id) < ($0.started, $1.id) }
@@ -83,7 +84,7 @@ extension ShieldService {
     guard !record.sources.isEmpty else { return [] }
     return [
       .make {
-        $0.attackLayer = "APPLICATION"
+        $0.attackLayer = record.isNetwork ? "NETWORK" : "APPLICATION"
         $0.attackPropertyIdentifier = "SOURCE_IP_ADDRESS"
         $0.topContributors = record.sources.map { source in
           .make {
@@ -91,7 +92,7 @@ extension ShieldService {
             $0.value = source.count
           }
         }
-        $0.unit = "REQUESTS"
+        $0.unit = record.isNetwork ? "PACKETS" : "REQUESTS"
         $0.total = record.offered
       }
     ]

@@ -78,7 +78,10 @@ struct AttackRecord: Record {
   }
 
   var id: String
+  /// As Shield names it: for a network load balancer the first of its Elastic IP addresses that is protected.
   var resource: String
+  /// The load balancer, where that is another.
+  var loadBalancer: String?
   var started: Timestamp
   var updated: Timestamp
   var ended: Timestamp?
@@ -90,4 +93,9 @@ struct AttackRecord: Record {
   var requests: Int
   var heldSources: Int
   var isMitigated: Bool
+  /// Received since it began; nil of attacks recorded before this was.
+  var bytes: Int?
+
+  /// Whether it is below HTTP.
+  var isNetwork: Bool { (loadBalancer ?? resource).contains(":loadbalancer/net/") }
 }
