@@ -24,7 +24,7 @@ struct BlueprintReaderTests {
     #expect(blueprint.caches == [.init(name: "sessions", engine: .redis, shards: 1, replicas: 1)])
     #expect(blueprint.buckets == [.init(name: "assets", expireDays: 365, glacierDays: 90)])
     #expect(blueprint.secrets == [.init(name: "payment-key", rotateDays: 30)])
-    #expect(blueprint.shield == .init(requests: 2000, windowSeconds: 300))
+    #expect(blueprint.shield == .init(rate: .init(requests: 2000, windowSeconds: 300)))
   }
 
   @Test("every key is read, and what is left out has a default")
@@ -37,6 +37,10 @@ struct BlueprintReaderTests {
         .init(name: "WORKERS", value: "4"),
       ])
     #expect(web.memoryMegabytes == 3072)
+    #expect(
+      blueprint.shield
+        == .init(
+          rate: .init(requests: 100, windowSeconds: 60), connections: 200, newConnections: 50, requestsPerSecond: 12.5))
     #expect(blueprint.services[2].scale == .init(min: 1, max: 1, cpuPercent: nil, requests: nil))
     #expect(blueprint.databases.map(\.replicas) == [2...2, 0...0])
     #expect(blueprint.caches.map(\.shards) == [1, 3])
@@ -139,6 +143,20 @@ struct BlueprintReaderTests {
       (
         file(rest: "shield: {requests: 2000}"),
         #"4:20: "requests" in shield: "2000" is not a rate: write it such as 2000/5m; did you mean "2000/5m"?"#
+      ),
+      (
+        file(rest: "shield: {connections: 0, new-connections: many, requests-per-second: 0}"),
+        "4:23: \"connections\" in shield must be a whole number from 1 to 1000000, not 0\n"
+          + "4:43: \"new-connections\" in shield must be a number\n"
+          + "4:70: \"requests-per-second\" in shield must be from 0.01 to 10000000.0, not 0"
+      ),
+      (
+        file(rest: "shield: {conections: 5}"),
+        #"4:10: unknown key "conections" in shield; did you mean "connections"?"#
+      ),
+      (
+        file(rest: "shield: {}"),
+        "4:9: shield needs one of its keys: requests, connections, new-connections, requests-per-second"
       ),
       (
         file(rest: "shield: {requests: 2000/7m}"),

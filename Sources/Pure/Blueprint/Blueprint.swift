@@ -99,10 +99,21 @@ public struct Blueprint: Sendable, Hashable {
     public var rotateDays: Int?
   }
 
-  /// The limit at the front door: so many requests from one address in so many seconds.
+  /// The limits at the front door, each for one address.
   public struct Shield: Sendable, Hashable {
-    public var requests: Int
-    public var windowSeconds: Int
+    /// So many requests in so many seconds: a rule of a web ACL, here and on AWS.
+    public var rate: Rate?
+    /// Connections at once; a castle's own limit, as the following are: AWS sets its own.
+    public var connections: Int?
+    /// New connections a second.
+    public var newConnections: Double?
+    /// Requests a second.
+    public var requestsPerSecond: Double?
+
+    public struct Rate: Sendable, Hashable {
+      public var requests: Int
+      public var windowSeconds: Int
+    }
   }
 
   /// A site-to-site VPN connection.

@@ -168,6 +168,11 @@ extension Node {
     return nil
   }
 
+  var isEmptyMap: Bool {
+    if case .mapping(let mapping) = self { return mapping.isEmpty }
+    return false
+  }
+
   var isMap: Bool {
     if case .mapping = self { return true }
     return false

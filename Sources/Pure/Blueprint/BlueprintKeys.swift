@@ -107,7 +107,12 @@ enum BlueprintKeys {
 
   static let shield = BlueprintSection(
     title: "shield",
-    keys: [.init("requests", .rate, required: true, "The requests let through from one address, such as 2000/5m.")])
+    keys: [
+      .init("requests", .rate, "The requests let through from one address, such as 2000/5m."),
+      .init("connections", .wholeNumber(1...1_000_000), "The connections that one address may have at once."),
+      .init("new-connections", .number(0.01...10_000_000), "The connections that one address may open in a second."),
+      .init("requests-per-second", .number(0.01...10_000_000), "The requests that one address may send in a second."),
+    ])
 
   static let vpn = BlueprintSection(
     title: "a vpn",
@@ -127,7 +132,7 @@ enum BlueprintKeys {
       .init("caches", .named(cache), "ElastiCache replication groups."),
       .init("buckets", .named(bucket), "S3 buckets."),
       .init("secrets", .named(secret), "Generated secrets."),
-      .init("shield", .section(shield), "The limit at the front door."),
+      .init("shield", .section(shield), "The limits at the front door."),
       .init("vpn", .named(vpn), "Site-to-site VPN connections."),
     ])
 }

@@ -221,7 +221,17 @@ struct BlueprintReader {
 
   private mutating func shield(_ node: Node) -> Blueprint.Shield? {
     let fields = BlueprintFields(node, BlueprintKeys.shield, place: "shield", problems: &problems)
-    guard let rate = fields.unit("requests", &problems, Units.rate), let value = fields["requests"] else { return nil }
+    var shield = Blueprint.Shield(
+      connections: fields.wholeNumber("connections", &problems),
+      newConnections: fields.number("new-connections", &problems),
+      requestsPerSecond: fields.number("requests-per-second", &problems))
+    guard let value = fields["requests"] else {
+      if node.isEmptyScalar || node.isEmptyMap {
+        problems.report("shield needs one of its keys: \(BlueprintKeys.shield.names.joined(separator: ", "))", at: node)
+      }
+      return shield
+    }
+    guard let rate = fields.unit("requests", &problems, Units.rate) else { return nil }
     if rate.count < 10 || rate.count > 2_000_000_000 {
       problems.report("\"requests\" in shield must let 10 or more requests through", at: value)
     }
@@ -229,7 +239,8 @@ struct BlueprintReader {
     if ![60, 120, 300, 600].contains(rate.seconds) {
       problems.report("\"requests\" in shield must be counted over 1m, 2m, 5m or 10m", at: value)
     }
-    return .init(requests: rate.count, windowSeconds: rate.seconds)
+    shield.rate = .init(requests: rate.count, windowSeconds: rate.seconds)
+    return shield
   }
 
   private mutating func vpn(_ name: String, _ fields: BlueprintFields) -> Blueprint.VPN {

@@ -97,8 +97,8 @@ struct ProductionTemplate {
   }
 
   /// Tags with a name made of the stack's name and a word.
-  func named(_ word: String) -> (String, Piece) {
-    ("Tags", [["Key": "Name", "Value": .sub("${AWS::StackName}-\(word)")]])
+  func named(_ word: String, _ more: [Piece] = []) -> (String, Piece) {
+    ("Tags", .list([["Key": "Name", "Value": .sub("${AWS::StackName}-\(word)")]] + more))
   }
 
   private mutating func sharedOutputs() {

@@ -2,7 +2,7 @@
 
 extension ProductionTemplate {
   mutating func shield() {
-    guard let shield = blueprint.shield, hasPublicRoute else { return }
+    guard let rate = blueprint.shield?.rate, hasPublicRoute else { return }
     out.group("The limit at the front door")
     func visibility(_ name: String) -> Piece {
       [
@@ -15,7 +15,7 @@ extension ProductionTemplate {
       [
         (
           "Description",
-          .text("At most \(shield.requests) requests in \(shield.windowSeconds) seconds from one address")
+          .text("At most \(rate.requests) requests in \(rate.windowSeconds) seconds from one address")
         ),
         ("Scope", "REGIONAL"), ("DefaultAction", ["Allow": [:]]),
         (
@@ -25,8 +25,8 @@ extension ProductionTemplate {
               "Name": "requests", "Priority": 0, "Action": ["Block": [:]],
               "Statement": [
                 "RateBasedStatement": [
-                  "AggregateKeyType": "IP", "EvaluationWindowSec": .number(shield.windowSeconds),
-                  "Limit": .number(shield.requests),
+                  "AggregateKeyType": "IP", "EvaluationWindowSec": .number(rate.windowSeconds),
+                  "Limit": .number(rate.requests),
                 ]
               ],
               "VisibilityConfig": visibility("requests"),
@@ -38,6 +38,23 @@ extension ProductionTemplate {
     out.add(
       "WebAclAssociation", "AWS::WAFv2::WebACLAssociation",
       [("ResourceArn", .ref("PublicLoadBalancer")), ("WebACLArn", .attribute("WebAcl", "Arn"))])
+  }
+
+  /// The limits that a castle's Gate keeps, as tags of the public load balancer: AWS keeps those without acting on them.
+  var shieldTags: [Piece] {
+    guard let shield = blueprint.shield else { return [] }
+    let limits: [(String, String?)] = [
+      ("connections", shield.connections.map { "\($0)" }), ("new-connections", shield.newConnections.map(Self.text)),
+      ("requests", shield.requestsPerSecond.map(Self.text)),
+    ]
+    return limits.compactMap { key, value in
+      value.map { ["Key": .text("castle:shield:\(key)"), "Value": .text($0)] }
+    }
+  }
+
+  /// Whole numbers without a point.
+  private static func text(_ number: Double) -> String {
+    number == number.rounded() ? "\(Int(number))" : "\(number)"
   }
 
   mutating func vpns() {

@@ -29,7 +29,7 @@ extension ProductionTemplate {
             ["Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true"],
           ]
         ),
-        named(kind.lowercased()),
+        named(kind.lowercased(), kind == "Public" ? shieldTags : []),
       ],
       .init(dependsOn: kind == "Public" ? ["InternetGatewayAttachment"] : []))
     let routed = blueprint.services.compactMap { service in route(service).map { (service, $0) } }

@@ -20,6 +20,7 @@ extension ELBv2Service {
       throw AWSError("InvalidScheme", "Scheme '\(scheme)' must be one of 'internet-facing, internal'")
     }
     let tags = try Tags.read(input.tags, call)
+    _ = try ShieldTags.read(tags, kind)
     let ipAddressType = input.ipAddressType ?? "ipv4"
     let (vpc, zones) = try await places(
       Self.mappings(input.subnets, input.subnetMappings), kind: kind, scheme: scheme, ipAddressType, call)

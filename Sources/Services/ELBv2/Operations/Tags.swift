@@ -49,6 +49,7 @@ extension ELBv2Service {
         try Self.retag(arn, tx, call.scope) { try Tags.checked($0.merging(new) { $1 }) }
       }
     }
+    if new.keys.contains(where: { $0.hasPrefix(ShieldTags.prefix) }) { await reconciler.applyIfThere() }
     return .init()
   }
 
@@ -58,6 +59,7 @@ extension ELBv2Service {
         try Self.retag(arn, tx, call.scope) { tags in tags.filter { !input.tagKeys.contains($0.key) } }
       }
     }
+    if input.tagKeys.contains(where: { $0.hasPrefix(ShieldTags.prefix) }) { await reconciler.applyIfThere() }
     return .init()
   }
 
@@ -96,6 +98,7 @@ extension ELBv2Service {
     if arn.contains(":loadbalancer/") {
       var record = try tx.loadBalancer(arn, scope)
       record.tags = try change(record.tags)
+      _ = try ShieldTags.read(record.tags, record.kind)
       try tx.put(record, scope)
     } else if arn.contains(":targetgroup/") {
       var record = try tx.targetGroup(arn, scope)

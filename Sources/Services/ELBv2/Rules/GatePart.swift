@@ -43,7 +43,7 @@ struct DesiredState: Sendable {
           id: balancer.arn, address: balancer.address,
           listeners: translation.listeners.compactMap { translation.listener($0, rules[$0.arn] ?? [], balancer) },
           attributes: Self.attributes(balancer.attributes, balancer.kind),
-          zones: balancer.zones.map { .init(name: $0.zone) }, logs: logs(balancer))
+          zones: balancer.zones.map { .init(name: $0.zone) }, logs: logs(balancer), shield: balancer.shield)
       },
       targetGroups: targetGroups.sorted { $0.arn < $1.arn }.map { targetGroup($0, ports) },
       certificates: certificates.values.sorted { $0.arn < $1.arn }.map { certificate in
@@ -63,7 +63,8 @@ struct DesiredState: Sendable {
           logs: balancer.log(.access) == nil ? nil : logs(balancer),
           zones: balancer.zones.map { .init(name: $0.zone) },
           crossZone: AttributeTable.loadBalancer(.network).value(
-            "load_balancing.cross_zone.enabled", balancer.attributes) == "true")
+            "load_balancing.cross_zone.enabled", balancer.attributes) == "true",
+          shield: balancer.shield)
       },
       cookieKey: cookieKey)
   }
