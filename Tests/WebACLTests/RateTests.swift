@@ -38,6 +38,55 @@ struct RateTests {
     #expect(board.keyCount <= 1)
   }
 
+  @Test(
+    "each window counts for its whole length and no longer than a twelfth more, however the requests are spread",
+    arguments: [60, 120, 300, 600])
+  func windows(length: Int) throws {
+    let evaluator = try evaluator(.init(limit: 100, window: length))
+    var board = RateBoard(try #require(evaluator.acl.rateRules.first))
+    let start = UInt64(1_000_000)
+    let window = UInt64(length)
+    // As many as the limit, evenly over the window: not one too many at any time, however long it goes on.
+    let steady = Trial(source: "192.0.2.1")
+    for step in 0..<(3 * window / 12) {
+      // In the middle of a twelfth's time, so that the edges are not what is tested.
+      let wanted = (step + 1) * 12 * 90 / window - step * 12 * 90 / window
+      for _ in 0..<wanted { #expect(try !steady.judge(evaluator).isBlocked) }
+      exchange(evaluator, &board, at: start + step * 12)
+    }
+    let end = start + 3 * window
+    exchange(evaluator, &board, at: end + 2 * window)
+    // All at once: over the limit at once, for as long as the window reaches back.
+    let burst = Trial(source: "192.0.2.2")
+    let began = end + 2 * window
+    for _ in 0..<101 { _ = try burst.judge(evaluator) }
+    exchange(evaluator, &board, at: began)
+    #expect(try burst.judge(evaluator).isBlocked)
+    // What it asks while it is held back counts, so it is not asked again before the end.
+    exchange(evaluator, &board, at: began + window - window / 12 - 1)
+    #expect(board.limitedAddresses.map(\.text) == ["192.0.2.2"])
+    exchange(evaluator, &board, at: began + window + window / 12)
+    #expect(board.limitedAddresses.isEmpty)
+    #expect(try !burst.judge(evaluator).isBlocked)
+  }
+
+  @Test("the same requests are over the limit in a long window and not in a short one")
+  func longAndShort() throws {
+    var limited: [Int] = []
+    for length in [60, 120, 300, 600] {
+      let evaluator = try evaluator(.init(limit: 100, window: length))
+      var board = RateBoard(try #require(evaluator.acl.rateRules.first))
+      let client = Trial(source: "192.0.2.1")
+      // Twelve in each half minute, for ten minutes: 24, 48, 120 and 240 in the windows.
+      for step in 0..<20 {
+        for _ in 0..<12 { _ = try client.judge(evaluator) }
+        exchange(evaluator, &board, at: UInt64(1_000_000 + step * 30))
+      }
+      if !board.limited.isEmpty { limited.append(length) }
+    }
+    #expect(limited == [300, 600])
+  }
+
   @Test("custom keys, constant keys and scope-down say what is counted together")
   func keys() throws {
     let header = try evaluator(.init(limit: 10, keys: [.header("x-user", [.lowercase]), .method]))

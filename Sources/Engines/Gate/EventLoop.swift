@@ -108,6 +108,7 @@ final class EventLoop {
     events.deallocate()
     Glibc.close(spare)
     Glibc.close(poll)
+    bounds.load.close()
   }
 
   private static func token(_ kind: TokenKind, _ generation: UInt32, _ descriptor: UInt32) -> UInt64 {

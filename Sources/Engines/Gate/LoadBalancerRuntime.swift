@@ -18,7 +18,9 @@ final class LoadBalancerRuntime {
   /// Those through which connections come in.
   private var open: [NodeRuntime] = []
   private var turn: Int
-  private var uses: [String: GroupUse] = [:]
+  private(set) var uses: [String: GroupUse] = [:]
+  /// What its targets had done when the shield looked last.
+  var toldWait = TargetWait()
   /// `app/NAME/ID`, for lines in logs.
   private(set) var logName = "-"
   /// Where lines about requests and about connections go; nil for nowhere.

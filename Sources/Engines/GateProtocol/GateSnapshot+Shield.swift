@@ -30,6 +30,10 @@ extension GateSnapshot {
       public var connections: Double?
       public var slow: Double?
       public var datagrams: Double?
+      /// The share of a loop's time (0...1) above which it is busy, and the seconds by which requests must take longer
+      /// than usual before targets are: then a few heavy sources are held back, too.
+      public var load: Double?
+      public var waitMargin: Double?
       /// Seconds after which the baseline is trusted.
       public var learningTime: Double?
       /// Seconds of peace after which an attack is over.
@@ -37,8 +41,10 @@ extension GateSnapshot {
 
       public init(
         requests: Double? = nil, connections: Double? = nil, slow: Double? = nil, learningTime: Double? = nil,
-        quietTime: Double? = nil, datagrams: Double? = nil
+        quietTime: Double? = nil, datagrams: Double? = nil, load: Double? = nil, waitMargin: Double? = nil
       ) {
+        self.load = load
+        self.waitMargin = waitMargin
         self.datagrams = datagrams
         self.requests = requests
         self.connections = connections

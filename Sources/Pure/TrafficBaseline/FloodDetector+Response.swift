@@ -41,7 +41,7 @@ extension FloodDetector {
     }
     let measures = Measure.allCases.filter { current.vectors[$0] != nil }
     var wanted = standing
-    if isWorthMitigating(sample, measures) || current.isMitigated {
+    if isWorthMitigating(sample, measures, now: now) || current.isMitigated {
       current.isMitigated = true
       // Whoever floods one way soon does it another, and what it has open goes on asking: requests and connections are
       // held to the usual in any attack. Strangers that fit into it do not notice.
@@ -101,9 +101,16 @@ extension FloodDetector {
   }
 
   /// Limits protect others. When there are none and nothing runs short, whoever is alone with the load balancer (a
-  /// load test, say) may have all of it.
-  private func isWorthMitigating(_ sample: TrafficSample, _ measures: [Measure]) -> Bool {
+  /// load test, say) may have all of it; and while there is enough for everybody, so may a few beside others. Many, and
+  /// those who keep connections waiting or break the protocol, are held back without looking whether it hurts yet.
+  private func isWorthMitigating(_ sample: TrafficSample, _ measures: [Measure], now: Double) -> Bool {
     if sample.pressure > 0.5 { return true }
+    guard hasOthers(measures) else { return false }
+    return measures.contains(.slow) || measures.contains(.offences) || isSpread(measures) || isPressed(now)
+  }
+
+  /// Whether somebody is served who takes no part in it.
+  func hasOthers(_ measures: [Measure]) -> Bool {
     let indices = Measure.allCases.indices.filter { measures.contains(Measure.allCases[$0]) }
     let total = indices.map { index in rates.values.reduce(0) { $0 + $1.values[index] } }
     let even = Double(max(1, rates.count))

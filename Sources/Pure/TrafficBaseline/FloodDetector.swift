@@ -41,6 +41,14 @@ public struct FloodDetector: Sendable {
     public var holdTimeMax = 300.0
     /// Strangers of one network that must be held or limited for the network to be limited as one.
     public var prefixSourcesMin = 16
+    /// The share of a loop's time above which it is busy.
+    public var load = 0.8
+    /// Seconds by which requests take longer than usual, at least, before targets are held to be short of time.
+    public var waitMargin = 0.01
+    /// Seconds for which what was short counts as short.
+    public var pressureTime = 2.0
+    /// A flood of which so many sources carry half is one of few: a load test, until somebody suffers from it.
+    public var fewSources = 8
     public var heldMax = 4096
     public var sourcesMax = 16_384
 
@@ -90,6 +98,9 @@ public struct FloodDetector: Sendable {
   var attack: Attack?
   /// What holds in peace.
   var standing = Mitigations()
+  var pressure = Pressure()
+  /// When somebody was served last who had been before.
+  private var othersAt = -Double.infinity
   public internal(set) var mitigations = Mitigations()
   private var attacks = 0
   private var suspicion: [Measure: Int] = [:]
@@ -117,7 +128,11 @@ public struct FloodDetector: Sendable {
   public mutating func observe(_ sample: TrafficSample, now: Double) -> Assessment {
     window.add(sample)
     followRates(sample)
+    pressure.follow(sample, isLearned: isLearned, settings, now: now)
     learn(sample, now: now)
+    // People pause between two pages.
+    if hasOthers(Measure.allCases) { othersAt = now }
+    standing.holdsStrangers = !standing.known.isEmpty && isPressed(now) && now - othersAt <= 10
     let exceeded = Measure.allCases.filter { isExceeded($0) }
     if attack == nil {
       guard !exceeded.isEmpty else {
@@ -185,13 +200,15 @@ public struct FloodDetector: Sendable {
         baselines[measure]?.learn(measure == .slow ? total : total / secondLength, seconds: secondLength)
       }
       known.learn(second, now: now)
+      pressure.learn(seconds: secondLength)
       if isQuiet { renewStanding() }
     }
     second = [:]
     secondLength = 0
+    pressure.forget()
   }
 
-  /// In peace strangers together get no more than what would be a flood. Without others there is nobody to protect.
+  /// What strangers together may have in peace. Without others there is nobody to protect.
   private mutating func renewStanding() {
     let all = known.all
     guard isLearned, !all.isEmpty else {

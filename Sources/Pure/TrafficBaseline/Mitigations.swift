@@ -31,9 +31,12 @@ public struct Mitigations: Sendable, Equatable {
   public var prefixes: [UInt32: SourceLimit] = [:]
   /// Each source that was not known before the flood.
   public var strangers = SourceLimit()
-  /// What all strangers together may have. It holds in peace, too, with the bound of what is taken for a flood: so the
-  /// first moments of one, before it is recognised, are no worse than what is still usual.
+  /// What all strangers together may have. In peace it is the bound of what is taken for a flood, so that the first
+  /// moments of one, before it is recognised, are no worse than what is still usual; it then holds for many that do
+  /// little each, and for all with `holdsStrangers`.
   public var strangersTogether = SourceLimit()
+  /// In peace: others need what strangers take.
+  public var holdsStrangers = false
   /// Sources that were served before the flood: the limits for strangers are not theirs.
   public var known: Set<UInt32> = []
   /// Sources that get nothing, with the time until which.

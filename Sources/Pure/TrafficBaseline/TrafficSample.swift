@@ -52,8 +52,16 @@ public struct TrafficSample: Sendable, Equatable {
   public var sources: [SourceActivity]
   /// The share of descriptors or of the loops' time that is used up, whichever is higher (0...1).
   public var pressure: Double
+  /// The share of its time that the busiest loop worked, or waited for a processor to work on.
+  public var load: Double
+  /// Seconds that the targets took for a request; nil when there were none.
+  public var wait: Double?
 
-  public init(seconds: Double, sources: [SourceActivity], pressure: Double = 0) {
+  public init(
+    seconds: Double, sources: [SourceActivity], pressure: Double = 0, load: Double = 0, wait: Double? = nil
+  ) {
+    self.load = load
+    self.wait = wait
     self.seconds = seconds
     self.sources = sources
     self.pressure = pressure

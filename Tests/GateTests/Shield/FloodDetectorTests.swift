@@ -17,7 +17,10 @@ private struct Scene {
   init(_ settings: FloodDetector.Settings = .init()) { detector = FloodDetector(settings: settings) }
 
   /// One sample of 200 ms. Rates are requests a second by source; connections come with every tenth request.
-  mutating func tick(_ rates: [UInt32: Double], slow: [UInt32: UInt64] = [:], connections: [UInt32: Double] = [:]) {
+  mutating func tick(
+    _ rates: [UInt32: Double], slow: [UInt32: UInt64] = [:], connections: [UInt32: Double] = [:], load: Double = 0.1,
+    wait: Double = 0.002
+  ) {
     now += 0.2
     var activities: [SourceActivity] = []
     for address in Set(rates.keys).union(slow.keys) {
@@ -45,12 +48,13 @@ private struct Scene {
       offered[address, default: 0] += wanted
       activities.append(activity)
     }
-    let assessment = detector.observe(TrafficSample(seconds: 0.2, sources: activities), now: now)
+    let assessment = detector.observe(
+      TrafficSample(seconds: 0.2, sources: activities, load: load, wait: wait), now: now)
     if let report = assessment.report { reports.append(report) }
   }
 
-  mutating func run(_ seconds: Double, _ rates: [UInt32: Double]) {
-    for _ in 0..<Int(seconds * 5) { tick(rates) }
+  mutating func run(_ seconds: Double, _ rates: [UInt32: Double], load: Double = 0.1, wait: Double = 0.002) {
+    for _ in 0..<Int(seconds * 5) { tick(rates, load: load, wait: wait) }
   }
 
   /// Seconds until the attack was told of.
@@ -101,7 +105,7 @@ struct FloodDetectorTests {
     #expect(top.count == 20)
   }
 
-  @Test("in peace strangers together get no more than what would be a flood, so its first moments are bounded")
+  @Test("in peace it stands ready what strangers together may have, and who is known")
   func standing() throws {
     var scene = Scene()
     scene.run(5, clients)
@@ -112,6 +116,60 @@ struct FloodDetectorTests {
     #expect(mitigations.known == Set(clients.keys))
     let together = try #require(mitigations.strangersTogether.requestsPerSecond)
     #expect(abs(together - scene.detector.bound(.requests)) < 0.2 * together)
+  }
+
+  @Test("a load test beside others is told of and has all it wants while there is enough for everybody")
+  func loadTestBesideOthers() throws {
+    var scene = Scene()
+    scene.run(20, clients)
+    let test: UInt32 = 0x7F40_0001
+    let all = clients.merging([test: 9000]) { first, _ in first }
+    _ = try scene.untilBegan(all)
+    scene.served = [:]
+    scene.offered = [:]
+    scene.run(20, all)
+    #expect(scene.served[test] == scene.offered[test])
+    #expect(scene.detector.mitigations.isEmpty)
+    #expect(!scene.detector.mitigations.holdsStrangers)
+    #expect(scene.reports.last?.isMitigated == false)
+  }
+
+  @Test(
+    "a load test is held back as soon as the loops are busy, or requests take longer for everybody",
+    arguments: [(0.95, 0.002), (0.1, 0.05)])
+  func loadTestThatHurts(load: Double, wait: Double) throws {
+    var scene = Scene()
+    scene.run(20, clients)
+    let test: UInt32 = 0x7F40_0001
+    let all = clients.merging([test: 9000]) { first, _ in first }
+    _ = try scene.untilBegan(all)
+    scene.run(2, all, load: load, wait: wait)
+    #expect(scene.reports.last?.isMitigated == true)
+    scene.served = [:]
+    scene.offered = [:]
+    scene.run(10, all)
+    for address in clients.keys { #expect(scene.served[address] == scene.offered[address]) }
+    #expect((scene.served[test] ?? 0) < 0.1 * (scene.offered[test] ?? 0))
+  }
+
+  @Test("in peace strangers are held to what is usual only for as long as something runs short, and others are there")
+  func pressureInPeace() {
+    var scene = Scene()
+    scene.run(20, clients)
+    #expect(!scene.detector.mitigations.holdsStrangers)
+    scene.run(1, clients, load: 0.95)
+    #expect(scene.detector.mitigations.holdsStrangers)
+    #expect(scene.detector.mitigations.isEmpty)
+    scene.run(4, clients)
+    #expect(!scene.detector.mitigations.holdsStrangers)
+    // A moment is not yet a busy loop.
+    scene.run(0.2, clients, load: 1)
+    scene.run(0.2, clients)
+    #expect(!scene.detector.mitigations.holdsStrangers)
+    scene.run(11, [:])
+    scene.run(2, [:], load: 1)
+    #expect(!scene.detector.mitigations.holdsStrangers)
+    #expect(scene.reports.isEmpty)
   }
 
   @Test("an attack ends when it is over, the limits with it, and what was usual before is usual again")

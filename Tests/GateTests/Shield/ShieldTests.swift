@@ -220,6 +220,72 @@ struct ShieldTests {
     }
   }
 
+  @Test(
+    "a second address at a high rate is served while nothing runs short, and held back when the loops are busy",
+    arguments: [false, true])
+  func secondAddress(isBusy: Bool) async throws {
+    // Busy is what exceeds nothing, or what nothing exceeds: how busy this machine is does not matter here.
+    let bounds = GateSnapshot.Shield.Bounds(
+      requests: 150, connections: 4000, slow: 4000, learningTime: 2, quietTime: 1, load: isBusy ? -1 : 2,
+      waitMargin: 1000)
+    try await Self.with(.init(bounds: bounds), loops: 2) { gate, port in
+      let events = try await gate.client.events()
+      let failures = Mutex(0)
+      let clients = (1...3).map { number in
+        Pump(every: 50) {
+          if status(port, from: "127.1.0.\(number)") != 200 { failures.withLock { $0 += 1 } }
+        }
+      }
+      defer { for client in clients { client.stop() } }
+      try await gate.waitForServed(240)
+      let isStopping = Mutex(false)
+      let refused = Mutex(0)
+      let testers = (0..<4).map { _ in
+        Pump(every: 20) {
+          if isStopping.withLock({ $0 }) { return }
+          do {
+            let count = try loadTest(port, from: "127.3.0.1")
+            refused.withLock { $0 += count }
+          } catch {
+            // Reset: held.
+            refused.withLock { $0 += 1 }
+          }
+        }
+      }
+      defer { for tester in testers { tester.stop() } }
+      var told = 0
+      for await event in events {
+        guard case .attack(let attack) = event else { continue }
+        #expect(attack.vectors.contains { $0.name == "REQUEST_FLOOD" })
+        told += 1
+        if told < 3, !isBusy { continue }
+        if isBusy, attack.refused == 0 { continue }
+        #expect(attack.isMitigated == isBusy)
+        break
+      }
+      isStopping.withLock { $0 = true }
+      #expect((refused.withLock { $0 } > 0) == isBusy)
+      #expect(failures.withLock { $0 } == 0)
+    }
+  }
+
+  @Test("a loop's load is the share of time that it did not wait for events")
+  func loopLoad() throws {
+    var load = LoopLoad()
+    defer { load.close() }
+    #expect(load.share(now: gateNow()) == 0)
+    // What is done counts, however long the machine takes for it.
+    let end = gateNow() + 50_000
+    var number: UInt64 = 1
+    while gateNow() < end { number = number &* 6_364_136_223_846_793_005 &+ 1 }
+    #expect(number != 0)
+    let busy = load.share(now: gateNow())
+    #expect(busy > 0.2)
+    var nothing = pollfd(fd: -1, events: 0, revents: 0)
+    poll(&nothing, 1, 100)
+    #expect(load.share(now: gateNow()) < busy)
+  }
+
   @Test("when descriptors run short the heaviest source's idle connections are closed first")
   func makesRoom() throws {
     let control = try Mailbox<ControlMessage>()
@@ -259,6 +325,16 @@ private func flood(_ port: UInt16, from source: String) throws {
   try socket.send(String(repeating: request, count: 20))
   let reader = MessageReader(socket)
   for _ in 0..<20 { if try reader.next() == nil { return } }
+}
+
+/// Twenty requests over one connection; how many of them were refused.
+private func loadTest(_ port: UInt16, from source: String) throws -> Int {
+  let socket = try connection(port, from: source, seconds: 5)
+  try socket.send(String(repeating: "GET /test HTTP/1.1\r\nHost: shop.test\r\n\r\n", count: 20))
+  let reader = MessageReader(socket)
+  var refused = 0
+  for _ in 0..<20 { if try reader.next()?.status != 200 { refused += 1 } }
+  return refused
 }
 
 /// Does something again and again on a thread of its own until stopped, or until it throws.

@@ -92,6 +92,34 @@ struct SourceTableTests {
     #expect((0..<1000).allSatisfy { _ in table.admitsRequest(known, now: 1) })
   }
 
+  @Test("in peace one stranger may have as much as it likes, until others need it")
+  func oneStranger() throws {
+    let table = SourceTable(seed: 7)
+    var mitigations = Mitigations()
+    mitigations.known = [1]
+    mitigations.strangersTogether = SourceLimit(
+      requestsPerSecond: 100, connectionsPerSecond: 100, datagramsPerSecond: 100)
+    table.apply(mitigations, now: 1)
+    let slot = try #require(table.enter(2, fairShare: .max, now: 1))
+    for _ in 0..<10 {
+      #expect((0..<1000).allSatisfy { _ in table.admitsRequest(slot, now: 1) })
+      #expect((0..<1000).allSatisfy { _ in table.admitsDatagram(slot, now: 1) })
+      #expect((0..<100).allSatisfy { _ in table.enter(2, fairShare: .max, now: 1) != nil })
+      // It takes nothing from another one.
+      let other = try #require(table.enter(3, fairShare: .max, now: 1))
+      #expect(table.admitsRequest(other, now: 1))
+      _ = table.report()
+    }
+    mitigations.holdsStrangers = true
+    table.apply(mitigations, now: 2)
+    #expect((0..<1000).filter { _ in table.admitsRequest(slot, now: 2) }.count <= 30)
+    let known = try #require(table.enter(1, fairShare: .max, now: 2))
+    #expect((0..<1000).allSatisfy { _ in table.admitsRequest(known, now: 2) })
+    mitigations.holdsStrangers = false
+    table.apply(mitigations, now: 3)
+    #expect((0..<1000).allSatisfy { _ in table.admitsRequest(slot, now: 3) })
+  }
+
   @Test("a source that offends again and again is held for ten seconds, unless nobody else is there")
   func offences() throws {
     let table = SourceTable(seed: 5)

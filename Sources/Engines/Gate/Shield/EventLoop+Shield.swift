@@ -12,6 +12,10 @@ struct LoopSample: Sendable {
   var open = 0
   /// Microseconds that the question waited for the loop.
   var lag: UInt64 = 0
+  /// The share of its time since the last look that the loop was busy.
+  var load = 0.0
+  /// What targets did, by load balancer.
+  var waits: [String: TargetWait] = [:]
   /// Whether anything moved, or anybody keeps the loop waiting.
   var isActive = false
 }
@@ -27,6 +31,7 @@ struct LoopBounds {
   /// No look for a while: the first activity wakes the watch.
   var isDormant = true
   var lastForget: UInt64 = 0
+  var load = LoopLoad()
 }
 
 /// What the shield stands in front of: a load balancer of either kind, as one loop sees it.
@@ -138,6 +143,7 @@ extension EventLoop {
     var sample = LoopSample()
     let time = gate_now()
     sample.lag = time &- sentAt
+    sample.load = bounds.load.share(now: time)
     let balancers = shieldedBalancers
     for balancer in balancers { balancer.sources.beginCounting() }
     for connection in registered {
@@ -154,6 +160,7 @@ extension EventLoop {
       }
     }
     for balancer in balancers {
+      if let wait = (balancer as? LoadBalancerRuntime)?.takeWait() { sample.waits[balancer.id] = wait }
       let activities = balancer.sources.report()
       if !activities.isEmpty {
         sample.sources[balancer.id] = activities

@@ -34,6 +34,8 @@ final class ShieldWatch {
     /// Sources that the kernel refuses for us.
     var filtered: Set<UInt32> = []
     var filteredAt: UInt64 = 0
+    /// Seconds for which many requests have waited and none was answered.
+    var stalled = 0.0
   }
 
   private let startedAt: Double
@@ -142,6 +144,8 @@ final class ShieldWatch {
     if let value = bounds.connections { settings.connections = bound(value, settings.connections.factor) }
     if let value = bounds.datagrams { settings.datagrams = bound(value, settings.datagrams.factor) }
     if let value = bounds.slow { settings.slow = bound(value, settings.slow.factor) }
+    if let value = bounds.load { settings.load = value }
+    if let value = bounds.waitMargin { settings.waitMargin = value }
     if let value = bounds.learningTime { settings.learningTime = value }
     if let value = bounds.quietTime { settings.quietTime = value }
     return settings
@@ -208,7 +212,8 @@ final class ShieldWatch {
     let used = Double(open.reduce(0, +)) / Double(EventLoop.descriptorsMax)
     let lag = Double(samples.values.map(\.lag).max() ?? 0) / 200_000
     let sample = TrafficSample(
-      seconds: seconds, sources: Array(merged.values), pressure: min(1, max(used, lag)))
+      seconds: seconds, sources: Array(merged.values), pressure: min(1, max(used, lag)),
+      load: samples.values.map(\.load).max() ?? 0, wait: wait(id, &entry, seconds: seconds))
     let assessment = entry.detector.observe(sample, now: Double(now) / 1e6)
     if var mitigations = assessment.mitigations {
       // Each loop gives out its part of what is shared.
@@ -226,6 +231,19 @@ final class ShieldWatch {
       outcome.attacks.append(attack)
     }
     watched[id] = entry
+  }
+
+  /// How long requests take at the load balancer's targets.
+  private func wait(_ id: String, _ entry: inout Watched, seconds: Double) -> Double? {
+    var sum = TargetWait()
+    for sample in samples.values { if let wait = sample.waits[id] { sum.add(wait) } }
+    if sum.answers > 0 {
+      entry.stalled = 0
+      return sum.seconds / Double(sum.answers)
+    }
+    // A few may be long by their nature.
+    entry.stalled = sum.active >= 16 ? entry.stalled + seconds : 0
+    return entry.stalled > 0 ? entry.stalled : nil
   }
 
   /// Has the kernel refuse whoever is held.

@@ -22,6 +22,12 @@ final class SourceTable {
   /// What all strangers share.
   private var together = NetworkBuckets()
   private var networkIndex: [UInt32: Int32] = [:]
+  /// Strangers seen since the last report.
+  private var strangersSeen = 0
+  /// So many strangers between two reports may be a flood.
+  private static let crowd = 16
+  /// Whoever does so much between two reports is no part of a crowd: it is judged by what it does to others.
+  private static let muchForOne: UInt32 = 16
   /// What the load balancer is configured with.
   private(set) var limits = SourceLimit()
   /// Listening sockets have a filter, which accepted sockets inherit without needing it.
@@ -151,6 +157,7 @@ final class SourceTable {
     entries[index].lastSeen = now
     if entries[index].isTouched { return }
     entries[index].isTouched = true
+    if entries[index].isStranger { strangersSeen += 1 }
     touched.append(Int32(index))
   }
 
@@ -167,7 +174,8 @@ final class SourceTable {
       && entries[index].open < min(entries[index].connectionsMax, fairShare)
       && entries[index].connectionBucket.take(now: now)
       && (entries[index].network < 0 || networks[Int(entries[index].network)].connections.take(now: now))
-      && (!entries[index].isStranger || together.connections.take(now: now))
+      && (!entries[index].isStranger
+        || share(&together.connections, of: entries[index].connections, now: now))
     guard isAdmitted else {
       entries[index].refused &+= 1
       return nil
@@ -202,9 +210,16 @@ final class SourceTable {
     let isAdmitted =
       !isHeld(Int32(index), now: now) && entries[index].requestBucket.take(now: now)
       && (entries[index].network < 0 || networks[Int(entries[index].network)].requests.take(now: now))
-      && (!entries[index].isStranger || together.requests.take(now: now))
+      && (!entries[index].isStranger || share(&together.requests, of: entries[index].requests, now: now))
     if isAdmitted { entries[index].wasServed = true } else { entries[index].refused &+= 1 }
     return isAdmitted
+  }
+
+  /// Whether a stranger may have one more of what they have together. In peace nobody is refused while there is enough
+  /// for everybody, unless many come at once: that may be the beginning of a flood.
+  private func share(_ bucket: inout TokenBucket, of count: UInt32, now: UInt64) -> Bool {
+    if !mitigations.isEmpty || mitigations.holdsStrangers { return bucket.take(now: now) }
+    return count > Self.muchForOne || bucket.take(now: now) || strangersSeen < Self.crowd
   }
 
   /// The entry of a source that sent a datagram and has no flow yet.
@@ -227,7 +242,7 @@ final class SourceTable {
     let isAdmitted =
       !isHeld(Int32(index), now: now) && entries[index].datagramBucket.take(now: now)
       && (entries[index].network < 0 || networks[Int(entries[index].network)].datagrams.take(now: now))
-      && (!entries[index].isStranger || together.datagrams.take(now: now))
+      && (!entries[index].isStranger || share(&together.datagrams, of: entries[index].datagrams, now: now))
     if isAdmitted { entries[index].wasServed = true } else { entries[index].refused &+= 1 }
     return isAdmitted
   }
@@ -362,6 +377,7 @@ final class SourceTable {
       entries[index].bytes = 0
       entries[index].slow = 0
     }
+    strangersSeen = 0
     touched.removeAll(keepingCapacity: touched.count < 1024)
     return result
   }
