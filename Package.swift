@@ -149,7 +149,7 @@ let package = Package(
     dataPlane("ByteRegex", "Pure/ByteRegex"),
     dataPlane("LinearRegex", "Pure/LinearRegex"),
     dataPlane("Digests", "Pure/Digests"),
-    dataPlane("WebACL", "Pure/WebACL", ["Digests", "LinearRegex"]),
+    dataPlane("WebACL", "Pure/WebACL", ["AWSCore", "Digests", "LinearRegex"]),
     module("TrafficBaseline", "Pure/TrafficBaseline"),
     .systemLibrary(name: "CZlib", path: "Sources/Pure/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     module("Compression", "Pure/Compression", ["CZlib"]),

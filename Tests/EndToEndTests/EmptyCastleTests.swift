@@ -44,6 +44,17 @@ import Testing
     try await castle.script("grpc_calls.py", [try await authority(castle)])
   }
 
+  @Test("each condition and action of rules does to curl's requests what the API was told", .timeLimit(.minutes(2)))
+  func rules() async throws {
+    try await castle().script("rules.py")
+  }
+
+  @Test("mutual TLS: curl with and without a certificate, in both modes, with a revocation", .timeLimit(.minutes(2)))
+  func mutualTLS() async throws {
+    let castle = try castle()
+    try await castle.script("mutual.py", [try await authority(castle)])
+  }
+
   @Test("WebSocket's own client reaches its own server, with TLS and without", .timeLimit(.minutes(2)))
   func websocket() async throws {
     let castle = try castle()

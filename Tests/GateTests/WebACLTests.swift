@@ -318,6 +318,50 @@ struct GateWebACLTests {
     }
   }
 
+  @Test("what a web ACL protects is masked in samples and log lines, and nothing else")
+  func protected() async throws {
+    let server = try Self.echo()
+    let rate = WebACL.Rate(limit: 1, window: 60, keys: [.header("x-key", []), .ip])
+    var acl = WebACL(
+      id: "acl",
+      rules: [
+        .init(name: "seen", priority: 1, Self.path("/"), .count()),
+        .init(name: "rate", priority: 2, .rate(rate), .block()),
+      ])
+    acl.logging = WebACL.Logging()
+    acl.protections = [
+      .init(.header, names: ["x-key"]), .init(.cookie, names: ["session"]),
+      .init(.queryArgument, names: ["hoppy"], hashAccount: "111122223333"), .init(.body),
+    ]
+    let wanted = acl
+    try await GateFixture.with { gate in
+      let events = try await gate.client.events()
+      let port = try await serve(gate, server, wanted)
+      let headers = "X-KEY: s3cret\r\nX-Other: plain\r\nCookie: a=1; Session=s3cret; b=2\r\n"
+      #expect(try await get(port, "/?a=1&Hoppy=hello&b=hello&hoppy", headers).status == 200)
+      // More than the limit, until the loops have told each other.
+      while try await get(port, "/?hoppy=s3cret", headers).status == 200 {}
+      var records = WebACLRecords()
+      for await event in events {
+        guard case .webACL(let news) = event else { continue }
+        records.samples += news.samples
+        records.lines += news.lines
+        if records.lines.contains(where: { $0.text.contains("CUSTOMKEYS") }), !records.samples.isEmpty { break }
+      }
+      let line = try #require(records.lines.first?.text)
+      #expect(
+        line.contains(#""args":"a=1&Hoppy=XNJybDQ6H0djxSvg3tsn7QDqLEJUAeh82KGM8ggrBfM=&b=hello&hoppy""#), "\(line)")
+      #expect(line.contains(#"{"name":"X-KEY","value":"REDACTED"}"#) && line.contains(#""value":"plain""#))
+      #expect(line.contains(#""value":"a=1; Session=REDACTED; b=2""#))
+      #expect(records.lines.contains { $0.text.contains(#""limitValue":"REDACTED""#) })
+      #expect(!records.lines.contains { $0.text.contains("s3cret") })
+      #expect(
+        !records.samples.contains { sample in
+          sample.uri.contains("s3cret") || sample.headers.contains { $0.value.contains("s3cret") }
+        })
+    }
+  }
+
   @Test("a web ACL that cannot be evaluated answers 500, and lets requests pass where the load balancer says so")
   func failOpen() async throws {
     let server = try Self.echo()

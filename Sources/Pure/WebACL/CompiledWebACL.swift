@@ -96,6 +96,7 @@ public final class CompiledWebACL: Sendable {
   }
 
   public let source: WebACL
+  let mask: DataMask
   let nodes: [InspectionNode]
   let steps: [Step]
   let regexes: [LinearRegex]
@@ -113,6 +114,7 @@ public final class CompiledWebACL: Sendable {
   /// - Throws: where the ACL contradicts itself: unknown sets and groups, patterns that are none.
   public init(_ acl: WebACL) throws(WebACLError) {
     source = acl
+    mask = DataMask(protections: acl.protections ?? [])
     var compiler = Compiler(acl)
     let compiled = try compiler.compile()
     steps = compiled

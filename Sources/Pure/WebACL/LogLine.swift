@@ -115,13 +115,14 @@ struct LogLine {
       out.string(rule.groupRuleName ?? rule.ruleName)
       out.raw(",\"limitKey\":\"\(key)\",\"maxRateAllowed\":\(rule.rate.limit)")
       out.raw(",\"evaluationWindowSec\":\"\(rule.rate.window)\",\"limitValue\":")
-      out.string(match.value)
+      out.string(acl.mask.rate(match.value, rule.rate.keys))
       out.raw("}")
     }
   }
 
   private mutating func request(_ logging: WebACL.Logging) {
     let request = evaluator.request
+    let mask = evaluator.acl.mask
     json.raw(",\"httpRequest\":{\"clientIp\":")
     json.string(request.source.text)
     json.member("country")
@@ -129,20 +130,20 @@ struct LogLine {
     if let system = request.system { json.raw(",\"clientAsn\":\(system)") }
     if let system = request.forwardedSystem { json.raw(",\"forwardedAsn\":\(system)") }
     json.member("headers")
-    json.headers(Recorder.headers(request, redacting: logging.redactedHeaders))
+    json.headers(Recorder.headers(request, mask, redacting: logging.redactedHeaders))
     json.member("uri")
-    json.string(logging.redactsPath ? "REDACTED" : request.path.text)
+    json.string(logging.redactsPath ? DataMask.redacted : request.path.text)
     json.member("args")
-    json.string(logging.redactsQuery ? "REDACTED" : request.query.text)
+    json.string(logging.redactsQuery ? DataMask.redacted : mask.query(request.query.text))
     json.member("httpVersion")
     json.string("\(request.version)")
     json.member("httpMethod")
-    json.string(logging.redactsMethod ? "REDACTED" : request.method.text)
+    json.string(logging.redactsMethod ? DataMask.redacted : request.method.text)
     json.member("requestId")
     let trace = request.header(Array("x-amzn-trace-id".utf8))?.text
     json.string(trace)
     json.member("host")
-    json.string(request.header(Array("host".utf8))?.text ?? "")
+    json.string(request.header(Array("host".utf8)).map { mask.header("host", $0.text) } ?? "")
     json.raw("}")
   }
 }

@@ -133,20 +133,22 @@ final class Recorder {
     _ verdict: WebACLVerdict, _ time: UInt64
   ) -> WebACLSample {
     let request = evaluator.request
-    let query = request.query.isEmpty ? "" : "?" + request.query.text
+    let mask = evaluator.acl.mask
+    let query = request.query.isEmpty ? "" : "?" + mask.query(request.query.text)
     return WebACLSample(
       webACL: evaluator.acl.source.id, metric: metric, time: time, clientIP: request.source.text,
       country: request.country, method: request.method.text,
       uri: String((request.path.text + query).prefix(Self.headerBytesMax)), version: "\(request.version)",
-      headers: Self.headers(request), action: action, overriddenAction: overridden, ruleWithinGroup: rule,
+      headers: Self.headers(request, mask), action: action, overriddenAction: overridden, ruleWithinGroup: rule,
       labels: evaluator.trail.labels, inserted: verdict.inserted, status: verdict.response?.status, weight: 1)
   }
 
-  static func headers(_ request: WebRequest, redacting: [String] = []) -> [WebACL.Header] {
+  static func headers(_ request: WebRequest, _ mask: DataMask, redacting: [String] = []) -> [WebACL.Header] {
     request.fields.prefix(headersMax).map { field in
       let name = field.name.text
-      if !redacting.isEmpty, redacting.contains(name.lowercased()) { return WebACL.Header(name, "REDACTED") }
-      return WebACL.Header(name, field.value.piece(0, min(field.value.count, headerBytesMax)).text)
+      if !redacting.isEmpty, redacting.contains(name.lowercased()) { return WebACL.Header(name, DataMask.redacted) }
+      return WebACL.Header(
+        name, mask.header(name, field.value.piece(0, min(field.value.count, headerBytesMax)).text))
     }
   }
 

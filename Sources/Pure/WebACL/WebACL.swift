@@ -22,6 +22,8 @@ public struct WebACL: Codable, Sendable, Equatable {
   public var patternSets: [PatternSet] = []
   /// nil: no log.
   public var logging: Logging?
+  /// What logs and samples tell masked; nil for nothing.
+  public var protections: [DataProtection]?
 
   /// Application load balancers look at the first 8 KB of a body unless told otherwise.
   public static let bodyLimitDefault = 8 << 10

@@ -17,6 +17,8 @@ extension WAFv2Service {
     let token = call.ids.uuid()
     let arn = Self.arn("webacl", input.name, id, call)
     try Self.checkBodyLimits(input.associationConfig)
+    _ = try DataProtectionRules.protections(input.dataProtectionConfig, account: call.account)
+    try DataProtectionRules.check(input.onSourceDDoSProtectionConfig)
     let given = WAFv2.WebACL.make {
       $0.id = id
       $0.name = input.name
@@ -109,6 +111,8 @@ extension WAFv2Service {
   {
     try Self.requireRegional(input.scope)
     try Self.checkBodyLimits(input.associationConfig)
+    _ = try DataProtectionRules.protections(input.dataProtectionConfig, account: call.account)
+    try DataProtectionRules.check(input.onSourceDDoSProtectionConfig)
     let rules = input.rules ?? []
     let next = call.ids.uuid()
     try await store.write { tx in

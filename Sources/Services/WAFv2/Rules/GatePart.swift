@@ -66,6 +66,8 @@ struct DesiredWebACLs: Sendable {
     if let limit = acl.associationConfig?.requestBody?["APPLICATION_LOAD_BALANCER"]?.defaultSizeInspectionLimit {
       result.bodyLimit = WAFv2Service.bytes(limit) ?? WebACL.bodyLimitDefault
     }
+    result.protections = try DataProtectionRules.protections(
+      acl.dataProtectionConfig, account: ARN(record.arn)?.account ?? "")
     result.loadBalancers = resources
     let open = resources.filter(failOpen.contains)
     if !open.isEmpty { result.failOpen = open }
