@@ -124,7 +124,8 @@ struct CounterTests {
           networkLoadBalancers: [
             .init(
               id: "nlb", address: "127.0.0.1",
-              listeners: [.init(id: "l", port: 0, transport: .tcp, targetGroups: [.init(targetGroup: "tg")])])
+              listeners: [.init(id: "l", port: 0, transport: .tcp, targetGroups: [.init(targetGroup: "tg")])],
+              zones: [.init(name: "a"), .init(name: "b")])
           ]))
       let port = try #require(status.listener("l")?.port)
       try await onThread {
@@ -145,7 +146,11 @@ struct CounterTests {
         try await gate.client.statistics().networkLoadBalancers[0].activeFlows == 0
       }
       #expect(ended)
-      let counts = try await gate.client.statistics().networkLoadBalancers[0]
+      let statistics = try await gate.client.statistics()
+      #expect(statistics.networkNodes.map(\.zone) == ["a", "b"])
+      #expect(statistics.networkNodes.map(\.newFlows) == [1, 1], "nodes take turns")
+      #expect(statistics.networkNodes.allSatisfy { $0.bytesIn > 0 && $0.clientResets + $0.targetResets == 1 })
+      let counts = statistics.networkLoadBalancers[0]
       #expect(counts.clientResets == 1 && counts.targetResets == 1 && counts.resets == 0)
       #expect(counts.newFlowsTCP == 2 && counts.bytesTCP == 12)
       // Two handshakes of three segments, and a segment each way in both.

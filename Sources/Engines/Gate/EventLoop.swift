@@ -582,6 +582,6 @@ extension EventLoop {
         }
       },
       endpoints: endpointsByID.values.map(\.statistics),
-      networkLoadBalancers: networkBalancers.values.map(\.statistics), webACLs: webACLs.statistics)
+      networkLoadBalancers: networkBalancers.values.flatMap(\.allStatistics), webACLs: webACLs.statistics)
   }
 }

@@ -345,6 +345,8 @@ for name in ["NewFlowCount", "NewFlowCount_TCP", "NewFlowCount_UDP", "ProcessedB
              "ProcessedBytes_UDP", "TCP_Client_Reset_Count", "TCP_Target_Reset_Count", "TCP_ELB_Reset_Count",
              "RejectedFlowCount", "UnhealthyRoutingFlowCount", "PortAllocationErrorCount", "ProcessedPackets"]:
     read.add(name, NLB, name, LoadBalancer=flows_name)
+    for zone in zones:
+        read.add(f"{name} {zone}", NLB, name, LoadBalancer=flows_name, AvailabilityZone=zone)
 before = read.sums()
 for number in range(6):
     with socket.create_connection((flow_address, 8097), timeout=10) as connection:
@@ -371,7 +373,11 @@ exactly(read, before, {
     # Nobody listens where the datagrams' target is probed, by TCP.
     "UnhealthyRoutingFlowCount": 2,
 })
-packets = read.sums()["ProcessedPackets"] - before["ProcessedPackets"]
+now = read.sums()
+for key, wanted in [("NewFlowCount", 8), ("ProcessedBytes_TCP", 65), ("TCP_Client_Reset_Count", 1)]:
+    found = sum(now[f"{key} {zone}"] - before[f"{key} {zone}"] for zone in zones)
+    equal(found, wanted, f"the zones' {key} together")
+packets = now["ProcessedPackets"] - before["ProcessedPackets"]
 # Each connection's handshake and a segment each way at least.
 check(packets >= 12 + 6 * 5, f"{packets} packets")
 

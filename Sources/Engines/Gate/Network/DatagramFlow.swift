@@ -8,14 +8,17 @@ final class DatagramFlow: Connection {
   let listener: NetworkListenerRuntime
   let source: FlowSource
   let target: TargetRuntime
+  /// Of the node that it came in through.
+  private let counters: FlowCounters
   /// The source's entry.
   let slot: Int32
   private var isAnswered = false
 
   init(
     loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource, target: TargetRuntime,
-    slot: Int32, failsOpen: Bool
+    counters: FlowCounters, slot: Int32
   ) {
+    self.counters = counters
     self.slot = slot
     self.listener = listener
     self.source = source
@@ -24,11 +27,10 @@ final class DatagramFlow: Connection {
     target.statistics.connections += 1
     target.statistics.requests += 1
     target.statistics.activeRequests += 1
-    listener.balancer.statistics.newFlows += 1
-    listener.balancer.statistics.newFlowsUDP += 1
-    listener.balancer.statistics.activeFlows += 1
-    listener.balancer.statistics.activeFlowsUDP += 1
-    if failsOpen { listener.balancer.statistics.failOpenFlows += 1 }
+    counters.statistics.newFlows += 1
+    counters.statistics.newFlowsUDP += 1
+    counters.statistics.activeFlows += 1
+    counters.statistics.activeFlowsUDP += 1
     listener.flows[source] = self
     touch()
   }
@@ -55,7 +57,7 @@ final class DatagramFlow: Connection {
   /// Passes a client's datagram on. What the socket does not take is lost, as datagrams may be.
   func forward(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
     touch()
-    listener.balancer.statistics.bytesIn += UInt64(count)
+    counters.statistics.bytesIn += UInt64(count)
     countDatagram(count)
     listener.balancer.sources.countBytes(slot, UInt64(count))
     let sent = gate_send(descriptor, bytes, count)
@@ -63,8 +65,8 @@ final class DatagramFlow: Connection {
   }
 
   private func countDatagram(_ count: Int) {
-    listener.balancer.statistics.bytesUDP += UInt64(count)
-    listener.balancer.statistics.packets += 1
+    counters.statistics.bytesUDP += UInt64(count)
+    counters.statistics.packets += 1
   }
 
   /// Datagrams keep their bounds, so each is read by itself until there is none.
@@ -78,7 +80,7 @@ final class DatagramFlow: Connection {
       if count < 0 { return refused() }
       touch()
       isAnswered = true
-      listener.balancer.statistics.bytesOut += UInt64(count)
+      counters.statistics.bytesOut += UInt64(count)
       countDatagram(count)
       _ = gate_udp_send(listener.descriptor, loop.readBuffer, count, source.address, source.port)
     }
@@ -98,8 +100,8 @@ final class DatagramFlow: Connection {
   override func onClose() {
     target.statistics.connections -= 1
     target.statistics.activeRequests -= 1
-    listener.balancer.statistics.activeFlows -= 1
-    listener.balancer.statistics.activeFlowsUDP -= 1
+    counters.statistics.activeFlows -= 1
+    counters.statistics.activeFlowsUDP -= 1
     if listener.flows[source] === self { listener.flows[source] = nil }
   }
 }

@@ -68,8 +68,9 @@ extension EventLoop {
       if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
       let sources = listener.balancer.sources
       guard let slot = admit(address, to: sources) else {
-        listener.balancer.statistics.rejectedFlows += 1
-        listener.balancer.statistics.resets += 1
+        let counters = listener.balancer.nextCounters()
+        counters.statistics.rejectedFlows += 1
+        counters.statistics.resets += 1
         gate_reset(descriptor)
         continue
       }
@@ -104,10 +105,16 @@ extension EventLoop {
     guard sources.admitsDatagram(sources.arrive(source.address, now: now), now: now) else { return nil }
     guard !isDraining,
       hasRoom(listener, for: source.address),
-      let use = listener.groups.choose(&random),
-      let (target, failsOpen) = target(of: source, use)
+      let use = listener.groups.choose(&random)
     else {
-      listener.balancer.countRejectedDatagram()
+      listener.balancer.nextCounters().countRejectedDatagram()
+      return nil
+    }
+    let hash = source.hash(isSticky: use.group.flow.isSticky)
+    let node = use.node(forFlow: hash)
+    let counters = use.counters(node: node)
+    guard let target = use.target(forFlow: hash, node: node, now: now, except: []) else {
+      counters.countRejectedDatagram()
       return nil
     }
     let from = use.group.flow.preservesClientAddress ? source.address : 0
@@ -117,21 +124,16 @@ extension EventLoop {
     }
     guard descriptor >= 0, let slot = admit(source.address, to: sources) else {
       if descriptor >= 0 { Glibc.close(descriptor) }
-      if descriptor == -EADDRNOTAVAIL || descriptor == -EAGAIN { listener.balancer.statistics.portErrors += 1 }
-      listener.balancer.countRejectedDatagram()
+      if descriptor == -EADDRNOTAVAIL || descriptor == -EAGAIN { counters.statistics.portErrors += 1 }
+      counters.countRejectedDatagram()
       return nil
     }
+    if use.failsOpen(node: node) { counters.statistics.failOpenFlows += 1 }
     let flow = DatagramFlow(
-      loop: self, descriptor: descriptor, listener: listener, source: source, target: target, slot: slot,
-      failsOpen: failsOpen)
+      loop: self, descriptor: descriptor, listener: listener, source: source, target: target, counters: counters,
+      slot: slot)
     add(flow)
     return flow.isClosed ? nil : flow
-  }
-
-  private func target(of source: FlowSource, _ use: FlowGroupUse) -> (TargetRuntime, failsOpen: Bool)? {
-    let hash = source.hash(isSticky: use.group.flow.isSticky)
-    let node = use.node(forFlow: hash)
-    return use.target(forFlow: hash, node: node, now: now, except: []).map { ($0, use.failsOpen(node: node)) }
   }
 
   /// Whether a UDP socket may have one more flow. Looking for those that can go takes its time: not for every datagram.

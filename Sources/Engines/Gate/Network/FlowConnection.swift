@@ -22,6 +22,9 @@ final class FlowConnection: Connection {
   /// Of clients: the group, and the load balancer's node that they came in through.
   private var use: FlowGroupUse?
   private var node = 0
+  /// Of the client's node.
+  private var counters: FlowCounters
+  private var isCounted = false
   /// For the line in the log, of clients: when the flow began, bytes without encryption, and what the target agreed to.
   private(set) var began: UInt64 = 0
   private(set) var sentBytes: UInt64 = 0
@@ -32,9 +35,11 @@ final class FlowConnection: Connection {
 
   init(
     loop: EventLoop, descriptor: Int32, listener: NetworkListenerRuntime, source: FlowSource,
-    target: TargetRuntime? = nil, slot: Int32 = -1
+    target: TargetRuntime? = nil, counters: FlowCounters? = nil, slot: Int32 = -1
   ) {
     self.slot = slot
+    // A client's node is not known yet.
+    self.counters = counters ?? listener.balancer.nodes[0].counters
     self.listener = listener
     self.source = source
     self.target = target
@@ -47,12 +52,18 @@ final class FlowConnection: Connection {
       target.statistics.activeRequests += 1
     } else {
       began = loop.now
-      listener.balancer.statistics.newFlows += 1
-      listener.balancer.statistics.activeFlows += 1
-      if isEncrypted {
-        listener.balancer.statistics.newFlowsTLS += 1
-        listener.balancer.statistics.activeFlowsTLS += 1
-      }
+    }
+  }
+
+  /// The client's flow comes in through a node.
+  private func begin(_ counters: FlowCounters) {
+    self.counters = counters
+    isCounted = true
+    counters.statistics.newFlows += 1
+    counters.statistics.activeFlows += 1
+    if isEncrypted {
+      counters.statistics.newFlowsTLS += 1
+      counters.statistics.activeFlowsTLS += 1
     }
   }
 
@@ -71,7 +82,7 @@ final class FlowConnection: Connection {
 
   override func cutOff() {
     let other = peer
-    listener.balancer.statistics.resets += 1
+    counters.statistics.resets += 1
     reset()
     other?.close()
   }
@@ -83,15 +94,21 @@ final class FlowConnection: Connection {
   /// Connects to the flow's target; called again after each one that refused.
   func findTarget() {
     guard !isClosed, target == nil, peer == nil else { return }
-    guard let use = use ?? listener.groups.choose(&loop.random) else { return refuse() }
+    guard let use = use ?? listener.groups.choose(&loop.random) else {
+      begin(listener.balancer.nextCounters())
+      return refuse()
+    }
     let group = use.group
     let hash = source.hash(isSticky: group.flow.isSticky)
-    if self.use == nil { node = use.node(forFlow: hash) }
+    if self.use == nil {
+      node = use.node(forFlow: hash)
+      begin(use.counters(node: node))
+    }
     self.use = use
     while tried.count < Self.attemptsMax,
       let target = use.target(forFlow: hash, node: node, now: loop.now, except: tried)
     {
-      if tried.isEmpty, use.failsOpen(node: node) { listener.balancer.statistics.failOpenFlows += 1 }
+      if tried.isEmpty, use.failsOpen(node: node) { counters.statistics.failOpenFlows += 1 }
       tried.append(target)
       var pending: Int32 = 0
       let descriptor = connect(target, group, &pending)
@@ -100,7 +117,7 @@ final class FlowConnection: Connection {
         continue
       }
       let other = FlowConnection(
-        loop: loop, descriptor: descriptor, listener: listener, source: source, target: target)
+        loop: loop, descriptor: descriptor, listener: listener, source: source, target: target, counters: counters)
       peer = other
       other.peer = self
       other.setDeadline(loop.now + Self.connectTimeout)
@@ -122,7 +139,7 @@ final class FlowConnection: Connection {
       if descriptor != -EADDRNOTAVAIL { return descriptor }
     }
     let descriptor = gate_connect(target.address.address, target.address.port, &pending)
-    if descriptor == -EADDRNOTAVAIL { listener.balancer.statistics.portErrors += 1 }
+    if descriptor == -EADDRNOTAVAIL { counters.statistics.portErrors += 1 }
     return descriptor
   }
 
@@ -133,13 +150,13 @@ final class FlowConnection: Connection {
   }
 
   private func refuse() {
-    listener.balancer.statistics.rejectedFlows += 1
+    counters.statistics.rejectedFlows += 1
     resetAndClose()
   }
 
   private func resetAndClose() {
     if isClosed { return }
-    listener.balancer.statistics.resets += 1
+    counters.statistics.resets += 1
     closeWithReset()
   }
 
@@ -184,7 +201,7 @@ final class FlowConnection: Connection {
     let progress = shakeHands(tls)
     if progress == .done { return established() }
     if progress == .wantsMore, !sawEnd || mayRead { return }
-    listener.balancer.statistics.targetTLSErrors += 1
+    counters.statistics.targetTLSErrors += 1
     TLSFailure.forget()
     failConnecting()
   }
@@ -236,9 +253,9 @@ final class FlowConnection: Connection {
   override func breakTunnel() {
     guard !isClosed, gate_was_reset(descriptor) != 0 else { return closeTunnel() }
     if target == nil {
-      listener.balancer.statistics.clientResets += 1
+      counters.statistics.clientResets += 1
     } else {
-      listener.balancer.statistics.targetResets += 1
+      counters.statistics.targetResets += 1
     }
     let other = peer as? FlowConnection
     close()
@@ -254,12 +271,12 @@ final class FlowConnection: Connection {
   }
 
   override func relayed(_ count: Int) {
-    if isEncrypted { listener.balancer.statistics.bytesTLS += UInt64(count) }
+    if isEncrypted { counters.statistics.bytesTLS += UInt64(count) }
     if target == nil {
-      listener.balancer.statistics.bytesIn += UInt64(count)
+      counters.statistics.bytesIn += UInt64(count)
       touch()
     } else {
-      listener.balancer.statistics.bytesOut += UInt64(count)
+      counters.statistics.bytesOut += UInt64(count)
       let client = peer as? FlowConnection
       client?.sentBytes += UInt64(count)
       client?.touch()
@@ -268,7 +285,7 @@ final class FlowConnection: Connection {
 
   override func willClose() {
     // What passes is counted on the client's side.
-    if target == nil { listener.balancer.statistics.packets += gate_segments(descriptor) }
+    if target == nil { counters.statistics.packets += gate_segments(descriptor) }
   }
 
   override func onClose() {
@@ -276,8 +293,10 @@ final class FlowConnection: Connection {
       target.statistics.connections -= 1
       target.statistics.activeRequests -= 1
     } else {
-      listener.balancer.statistics.activeFlows -= 1
-      if isEncrypted { listener.balancer.statistics.activeFlowsTLS -= 1 }
+      if isCounted {
+        counters.statistics.activeFlows -= 1
+        if isEncrypted { counters.statistics.activeFlowsTLS -= 1 }
+      }
       countTraffic()
       if let tls, listener.balancer.accessLog != nil {
         var line = FlowLogLine(source: source, connectionTime: loop.now &- began &+ tls.handshakeTime)

@@ -7,6 +7,7 @@ struct FlowNode {
   var zone: String?
   /// Taken out by a zonal shift: no flows come in through it.
   var isShifted = false
+  var counters: FlowCounters
 }
 
 /// A network load balancer's view of a target group: which targets each of its nodes sends flows to.
@@ -17,6 +18,7 @@ final class FlowGroupUse {
   private var pools: [TargetPool] = []
   /// The nodes through which flows come in.
   private var open: [Int] = []
+  private var crossesZones = true
   private var generation = -1
 
   init(group: TargetGroupRuntime, balancer: NetworkRuntime) {
@@ -27,8 +29,9 @@ final class FlowGroupUse {
   /// Works the pools out anew; must be called when zones or attributes of the load balancer changed.
   func refresh() {
     generation = group.generation
-    let crossesZones = group.crossZone ?? balancer.crossesZones
-    let nodes = crossesZones ? [FlowNode()] : balancer.nodes
+    crossesZones = group.crossZone ?? balancer.crossesZones
+    // One for all of them, of no zone.
+    let nodes = crossesZones ? [FlowNode(counters: balancer.nodes[0].counters)] : balancer.nodes
     let shifted = Set(balancer.nodes.filter(\.isShifted).compactMap(\.zone))
     while pools.count < nodes.count { pools.append(TargetPool(group: group, turn: 0)) }
     pools.removeLast(pools.count - nodes.count)
@@ -46,6 +49,12 @@ final class FlowGroupUse {
     if open.count == 1 { return open[0] }
     let number = group.flow.isSticky ? Int(truncatingIfNeeded: hash >> 33) : balancer.nextTurn()
     return open[number % open.count]
+  }
+
+  /// The counters of a flow that comes in through a node.
+  func counters(node: Int) -> FlowCounters {
+    if !crossesZones, balancer.nodes.indices.contains(node) { return balancer.nodes[node].counters }
+    return balancer.nextCounters()
   }
 
   /// The target of a flow: the same as long as it may be used, whatever happens to others (the one whose address, mixed

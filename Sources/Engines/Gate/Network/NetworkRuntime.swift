@@ -7,29 +7,24 @@ import TrafficBaseline
 /// A network load balancer as one loop sees it.
 final class NetworkRuntime {
   let id: String
-  var statistics: GateStatistics.NetworkLoadBalancer
   let sources = SourceTable(seed: UInt64.random(in: 0...UInt64.max))
   private(set) var paceLimits = PaceLimits(GateSnapshot.Shield())
   /// `net/NAME/ID`, for lines in logs.
   private(set) var logName = "-"
   /// Where lines about TLS connections go; nil for nowhere.
   private(set) var accessLog: LogSink?
-
-  init(id: String) {
-    self.id = id
-    statistics = GateStatistics.NetworkLoadBalancer(id: id)
-  }
-
   /// Its nodes, one for each zone.
-  private(set) var nodes = [FlowNode()]
+  private(set) var nodes: [FlowNode]
   private(set) var crossesZones = true
+  /// Of all nodes, those that are gone included; the first is of no zone.
+  private var counters: [FlowCounters]
   private var uses: [String: FlowGroupUse] = [:]
   private var turn = 0
 
-  /// There is no target, or no room, for a new UDP flow.
-  func countRejectedDatagram() {
-    statistics.rejectedFlows += 1
-    statistics.rejectedFlowsUDP += 1
+  init(id: String) {
+    self.id = id
+    counters = [FlowCounters(id: id, zone: nil)]
+    nodes = [FlowNode(counters: counters[0])]
   }
 
   /// Takes over what its clients are held to.
@@ -40,13 +35,65 @@ final class NetworkRuntime {
 
   /// Takes over zones and where logs are written.
   func update(_ description: GateSnapshot.NetworkLoadBalancer, _ writer: LogWriter) {
-    nodes = (description.zones ?? []).map { FlowNode(zone: $0.name, isShifted: $0.isShifted) }
-    if nodes.isEmpty { nodes = [FlowNode()] }
+    nodes = (description.zones ?? []).map { zone in
+      FlowNode(zone: zone.name, isShifted: zone.isShifted, counters: counters(of: zone.name))
+    }
+    if nodes.isEmpty { nodes = [FlowNode(counters: counters[0])] }
     crossesZones = description.crossZone ?? true
     for use in uses.values { use.refresh() }
     let logs = description.logs
     logName = logs?.name ?? "-"
     accessLog = .replacing(accessLog, folder: logs?.accessFolder, logs, writer)
+  }
+
+  private func counters(of zone: String) -> FlowCounters {
+    if let known = counters.first(where: { $0.statistics.zone == zone }) { return known }
+    let made = FlowCounters(id: id, zone: zone)
+    counters.append(made)
+    return made
+  }
+
+  // MARK: - Counters
+
+  /// The counters of what belongs to no node of its own: they are the first one's.
+  var statistics: GateStatistics.NetworkLoadBalancer {
+    _read { yield nodes[0].counters.statistics }
+    _modify { yield &nodes[0].counters.statistics }
+  }
+
+  /// The counters of every node.
+  var allStatistics: [GateStatistics.NetworkLoadBalancer] {
+    let shifted = Set(nodes.filter(\.isShifted).compactMap(\.zone))
+    return counters.map { counters in
+      var statistics = counters.statistics
+      statistics.isShifted = statistics.zone.map(shifted.contains) ?? false
+      return statistics
+    }
+  }
+
+  /// The counters of the next flow's node, where nodes have the same targets: those that take flows in, in turn.
+  func nextCounters() -> FlowCounters {
+    let first = nextTurn() % nodes.count
+    for offset in nodes.indices where !nodes[(first + offset) % nodes.count].isShifted {
+      return nodes[(first + offset) % nodes.count].counters
+    }
+    return nodes[first].counters
+  }
+}
+
+/// What came in through one node of a network load balancer.
+final class FlowCounters {
+  var statistics: GateStatistics.NetworkLoadBalancer
+
+  init(id: String, zone: String?) {
+    statistics = GateStatistics.NetworkLoadBalancer(id: id)
+    statistics.zone = zone
+  }
+
+  /// There is no target, or no room, for a new UDP flow.
+  func countRejectedDatagram() {
+    statistics.rejectedFlows += 1
+    statistics.rejectedFlowsUDP += 1
   }
 }
 
