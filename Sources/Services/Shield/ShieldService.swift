@@ -28,10 +28,16 @@ public struct ShieldService: AWSService {
     [protectionProvider, protectionGroupProvider, responseTeamAccessProvider, proactiveEngagementProvider]
   }
 
-  /// Keeps the attacks that the Gate tells of.
+  /// Keeps the attacks that the Gate tells of, and tells CloudWatch of them.
   public func run() async throws {
     guard let gate else { return }
-    try await AttackRecorder(environment, gate: gate).run()
+    let recorder = AttackRecorder(environment, gate: gate)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await recorder.run() }
+      group.addTask { try await recorder.metrics.run() }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
   }
 
   private var table: HandlerTable {

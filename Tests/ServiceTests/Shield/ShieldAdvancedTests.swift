@@ -3,11 +3,13 @@
 import AWSCore
 import AWSWire
 import CastleTesting
+import CloudWatchModel
 import ELBv2Model
 import GateProtocol
 import ServiceKit
 import ShieldModel
 import Store
+import Synchronization
 import Testing
 
 @testable import ShieldService
@@ -180,6 +182,61 @@ struct ShieldAdvancedTests {
     #expect(detail?.attackCounters?.first?.unit == "PACKETS")
   }
 
+  @Test("CloudWatch is told of attacks on protected resources each minute, when they are over, and once a day in peace")
+  func metrics() async throws {
+    let watch = MetricBook()
+    let harness = try ServiceHarness(collections: ShieldService.collections) { [ShieldService($0), watch] }
+    defer { harness.remove() }
+    let recorder = AttackRecorder(harness.environment, gate: GateController(socketPath: "/nowhere"))
+    let start = 1_700_000_000.0
+    func tell(_ phase: GateAttack.Phase, after seconds: Double, requests: Double, packets: Double) async throws {
+      var attack = Self.attack("m-1", phase, at: start + seconds)
+      let samples = max(1, Int(seconds * 10))
+      attack.vectors = [
+        .init(
+          name: "REQUEST_FLOOD", counter: "Requests", max: requests, average: requests, sum: requests * Double(samples),
+          samples: samples),
+        .init(
+          name: "UDP_TRAFFIC", counter: "Packets", max: packets, average: packets, sum: packets * Double(samples),
+          samples: samples),
+        .init(name: "SLOWLORIS", counter: "SlowConnections", max: 9, average: 9, sum: 9, samples: 1),
+      ]
+      attack.bytes = UInt64(packets * 100 * seconds)
+      try await recorder.keep(attack)
+    }
+    try await tell(.began, after: 0, requests: 5000, packets: 200)
+    #expect(watch.take().isEmpty, "what is not protected has no metrics")
+    _ = try await harness.run(Shield.createSubscription)
+    _ = try await protect(harness, Self.balancer)
+    try await recorder.metrics.tellPeace()
+    #expect(watch.take() == ["us-east-1 DDoSDetected - 0.0"])
+    try await tell(.updated, after: 10, requests: 5000, packets: 200)
+    #expect(
+      watch.take() == [
+        "us-east-1 DDoSDetected - 1.0", "us-east-1 DDoSAttackRequestsPerSecond RequestFlood 5000.0",
+        "us-east-1 DDoSAttackPacketsPerSecond UDPTraffic 200.0",
+        "us-east-1 DDoSAttackBitsPerSecond UDPTraffic 160000.0",
+      ])
+    try await tell(.updated, after: 40, requests: 5000, packets: 200)
+    #expect(watch.take().isEmpty)
+    // A minute in which it was twice as much as on average until then: 5000 for 10 s, 6200 over 70 s.
+    try await tell(.updated, after: 70, requests: 6200, packets: 200)
+    #expect(watch.take().contains("us-east-1 DDoSAttackRequestsPerSecond RequestFlood 6400.0"))
+    try await recorder.metrics.tellPeace()
+    #expect(watch.take().isEmpty, "it is attacked")
+    try await tell(.ended, after: 80, requests: 6200, packets: 200)
+    #expect(
+      watch.take() == [
+        "us-east-1 DDoSDetected - 0.0", "us-east-1 DDoSAttackRequestsPerSecond RequestFlood 0.0",
+        "us-east-1 DDoSAttackPacketsPerSecond UDPTraffic 0.0", "us-east-1 DDoSAttackBitsPerSecond UDPTraffic 0.0",
+      ])
+    // A Gate that tells again of what is known changes nothing.
+    try await tell(.ended, after: 80, requests: 6200, packets: 200)
+    #expect(watch.take().isEmpty)
+    try await recorder.metrics.tellPeace()
+    #expect(watch.take() == ["us-east-1 DDoSDetected - 0.0"])
+  }
+
   @Test("the automatic response needs a protection, one action, and comes back on Describe")
   func automaticResponse() async throws {
     try await with { harness, _ in
@@ -321,5 +378,32 @@ private struct FlowBalancer: AWSService {
       }
     }
     return [ServiceAPI(ELBv2.model, actionPrefix: "elasticloadbalancing", table)]
+  }
+}
+
+/// CloudWatch, as far as Shield calls it: region, name, vector and value of each datum.
+private final class MetricBook: AWSService {
+  private let lines = Mutex<[String]>([])
+
+  var apis: [ServiceAPI] {
+    var table = HandlerTable()
+    table.on(CloudWatch.putMetricData) { [self] input, call in
+      guard input.namespace == "AWS/DDoSProtection" else { return .init() }
+      lines.withLock { lines in
+        for datum in input.metricData ?? [] {
+          let vector = datum.dimensions?.first { $0.name == "AttackVector" }?.value ?? "-"
+          lines.append("\(call.region) \(datum.metricName) \(vector) \(datum.value ?? -1)")
+        }
+      }
+      return .init()
+    }
+    return [ServiceAPI(CloudWatch.model, actionPrefix: "cloudwatch", table)]
+  }
+
+  func take() -> [String] {
+    lines.withLock { lines in
+      defer { lines = [] }
+      return lines
+    }
   }
 }

@@ -11,9 +11,11 @@ import Store
 struct AttackRecorder: Sendable {
   let environment: ServiceEnvironment
   let gate: GateController
+  let metrics: AttackMetrics
   private var store: Store { environment.store }
 
   init(_ environment: ServiceEnvironment, gate: GateController) {
+    metrics = AttackMetrics(environment)
     self.environment = environment
     self.gate = gate
   }
@@ -32,14 +34,13 @@ struct AttackRecorder: Sendable {
   }
 
   func keep(_ attack: GateAttack) async throws {
-    guard var record = Self.record(attack), let arn = ARN(attack.loadBalancer) else { return }
+    guard let told = Self.record(attack), let arn = ARN(attack.loadBalancer) else { return }
     let scope = Scope(account: arn.account, region: "global")
-    let addresses = record.isNetwork ? await addresses(of: arn) : []
-    let told = record
-    record = try await store.write { tx in
+    let addresses = told.isNetwork ? await addresses(of: arn) : []
+    let news: AttackRecord? = try await store.write { tx in
       var record = told
       let known = try tx.get(AttackRecord.self, scope, record.id)
-      if let known, known.updated >= record.updated { return known }
+      if let known, known.updated >= record.updated { return nil }
       if let known {
         // What it is called does not change while it goes on.
         (record.resource, record.loadBalancer) = (known.resource, known.loadBalancer)
@@ -57,6 +58,7 @@ struct AttackRecorder: Sendable {
       }
       return record
     }
+    if let news { try await metrics.tell(news, scope) }
   }
 
   /// The Elastic IP addresses of a network load balancer: what Shield protects it by. None of one that is gone.
