@@ -22,6 +22,21 @@ import Testing
     try await castle().script("health.py")
   }
 
+  @Test("datagrams and connections pass a network load balancer that boto3 made", .timeLimit(.minutes(2)))
+  func flows() async throws {
+    try await castle().script("flows.py")
+  }
+
+  @Test("attacks reach Shield and CloudWatch while everybody else is served", .timeLimit(.minutes(2)))
+  func floods() async throws {
+    let said = try await castle().script("floods.py")
+    print("attacks listed after s:", said)
+  }
+
+  @Test("WAF's logs arrive in a bucket under AWS's names", .timeLimit(.minutes(1))) func wafLogs() async throws {
+    try await castle().script("waflogs.py")
+  }
+
   @Test("what is not built answers 501 in the caller's own protocol", .timeLimit(.minutes(1))) func gaps() async throws
   {
     try await castle().script("gaps.py")
