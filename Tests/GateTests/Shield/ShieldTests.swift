@@ -45,7 +45,7 @@ func status(_ port: UInt16, from source: String, _ request: String = "GET / HTTP
 
 @Suite("The shield", .timeLimit(.minutes(1)))
 struct ShieldTests {
-  private static func snapshot(_ server: TestServer, _ shield: GateSnapshot.Shield) -> GateSnapshot {
+  static func snapshot(_ server: TestServer, _ shield: GateSnapshot.Shield) -> GateSnapshot {
     let listener = GateSnapshot.Listener(id: "listener", port: 0, defaultAction: .forward(to: "tg"))
     var group = GateSnapshot.TargetGroup(id: "tg", healthCheck: .init(probe: .none))
     group.targets = [target(server)]
@@ -53,7 +53,7 @@ struct ShieldTests {
     return GateSnapshot(version: 1, loadBalancers: [balancer], targetGroups: [group])
   }
 
-  private static func with(
+  static func with(
     _ shield: GateSnapshot.Shield, loops: Int = 1, _ body: (GateFixture, UInt16) async throws -> Void
   ) async throws {
     let server = try TestServer { _ in ok("fine") }
@@ -170,105 +170,6 @@ struct ShieldTests {
     }
   }
 
-  @Test("a flood is recognised and held back while clients known before are served, and it is told of")
-  func recognisesFlood() async throws {
-    let bounds = GateSnapshot.Shield.Bounds(
-      requests: 400, connections: 4000, slow: 4000, learningTime: 2, quietTime: 1)
-    try await Self.with(.init(bounds: bounds), loops: 2) { gate, port in
-      let events = try await gate.client.events()
-      let stopping = Mutex(false)
-      // Clients that were there before, at an even pace that does not depend on what happens.
-      let failures = Mutex(0)
-      let clients = (1...3).map { number in
-        Pump(every: 20) {
-          if status(port, from: "127.1.0.\(number)") != 200 { failures.withLock { $0 += 1 } }
-        }
-      }
-      defer { for client in clients { client.stop() } }
-      // Known and learned: three seconds of service and two of learning are behind them.
-      try await gate.waitForServed(500)
-      let attackers = (0..<8).map { number in
-        Pump(every: 0) {
-          if stopping.withLock({ $0 }) { return }
-          // Being refused is what it is for.
-          do { try flood(port, from: "127.2.\(number).\(Int.random(in: 1...20))") } catch {}
-        }
-      }
-      defer { for attacker in attackers { attacker.stop() } }
-      var attack: GateAttack?
-      for await event in events {
-        guard case .attack(let told) = event else { continue }
-        attack = told
-        if told.phase == .began {
-          #expect(told.loadBalancer == "lb")
-          #expect(told.vectors.contains { $0.name == "REQUEST_FLOOD" })
-        }
-        if told.heldSources > 0 { stopping.withLock { $0 = true } }
-        if told.phase == .ended { break }
-      }
-      let last = try #require(attack)
-      #expect(last.isMitigated)
-      #expect(last.refused > 0)
-      #expect(last.sources.allSatisfy { $0.name.hasPrefix("127.2.") })
-      #expect(failures.withLock { $0 } == 0)
-      // A control plane that was away learns of it.
-      let other = try GateClient.connect(toSocketAt: gate.socketPath)
-      let remembered = try await other.attacks()
-      other.close()
-      #expect(remembered.map(\.id) == [last.id])
-      #expect(remembered.first?.phase == .ended)
-    }
-  }
-
-  @Test(
-    "a second address at a high rate is served while nothing runs short, and held back when the loops are busy",
-    arguments: [false, true])
-  func secondAddress(isBusy: Bool) async throws {
-    // Busy is what exceeds nothing, or what nothing exceeds: how busy this machine is does not matter here.
-    let bounds = GateSnapshot.Shield.Bounds(
-      requests: 150, connections: 4000, slow: 4000, learningTime: 2, quietTime: 1, load: isBusy ? -1 : 2,
-      waitMargin: 1000)
-    try await Self.with(.init(bounds: bounds), loops: 2) { gate, port in
-      let events = try await gate.client.events()
-      let failures = Mutex(0)
-      let clients = (1...3).map { number in
-        Pump(every: 50) {
-          if status(port, from: "127.1.0.\(number)") != 200 { failures.withLock { $0 += 1 } }
-        }
-      }
-      defer { for client in clients { client.stop() } }
-      try await gate.waitForServed(240)
-      let isStopping = Mutex(false)
-      let refused = Mutex(0)
-      let testers = (0..<4).map { _ in
-        Pump(every: 20) {
-          if isStopping.withLock({ $0 }) { return }
-          do {
-            let count = try loadTest(port, from: "127.3.0.1")
-            refused.withLock { $0 += count }
-          } catch {
-            // Reset: held.
-            refused.withLock { $0 += 1 }
-          }
-        }
-      }
-      defer { for tester in testers { tester.stop() } }
-      var told = 0
-      for await event in events {
-        guard case .attack(let attack) = event else { continue }
-        #expect(attack.vectors.contains { $0.name == "REQUEST_FLOOD" })
-        told += 1
-        if told < 3, !isBusy { continue }
-        if isBusy, attack.refused == 0 { continue }
-        #expect(attack.isMitigated == isBusy)
-        break
-      }
-      isStopping.withLock { $0 = true }
-      #expect((refused.withLock { $0 } > 0) == isBusy)
-      #expect(failures.withLock { $0 } == 0)
-    }
-  }
-
   @Test("a loop's load is the share of time that it did not wait for events")
   func loopLoad() throws {
     var load = LoopLoad()
@@ -316,25 +217,6 @@ struct ShieldTests {
     #expect(try open(1) == nil)
     for client in heavy + light + [newcomer] { client.close() }
   }
-}
-
-/// Ten requests over one connection, as fast as they go.
-private func flood(_ port: UInt16, from source: String) throws {
-  let socket = try connection(port, from: source, seconds: 1)
-  let request = "GET /flood HTTP/1.1\r\nHost: shop.test\r\n\r\n"
-  try socket.send(String(repeating: request, count: 20))
-  let reader = MessageReader(socket)
-  for _ in 0..<20 { if try reader.next() == nil { return } }
-}
-
-/// Twenty requests over one connection; how many of them were refused.
-private func loadTest(_ port: UInt16, from source: String) throws -> Int {
-  let socket = try connection(port, from: source, seconds: 5)
-  try socket.send(String(repeating: "GET /test HTTP/1.1\r\nHost: shop.test\r\n\r\n", count: 20))
-  let reader = MessageReader(socket)
-  var refused = 0
-  for _ in 0..<20 { if try reader.next()?.status != 200 { refused += 1 } }
-  return refused
 }
 
 /// Does something again and again on a thread of its own until stopped, or until it throws.
