@@ -193,6 +193,15 @@ struct NetworkZoneTests {
     #expect(offered() == [one.port, two.port])
     set(false, false)
     #expect(offered() == [one.port, two.port])
+    // A zone with fewer healthy targets than DNS is to lead to.
+    var wanted = try snapshot(1, targets + [GateSnapshot.Target(address: "127.0.0.2", port: 1, zone: "a")])
+    wanted.targetGroups[0].dnsMinimumHealthyPercentage = 60
+    _ = group.update(wanted.targetGroups[0])
+    balancer.update(try #require(wanted.networkLoadBalancers?.first), try LogWriter())
+    set(true, true, false)
+    #expect(offered() == [two.port])
+    set(true, true, true)
+    #expect(offered().count == 3)
   }
 
   private static let check = GateSnapshot.HealthCheck(

@@ -18,6 +18,8 @@ final class TargetGroupRuntime {
   private(set) var crossZone: Bool?
   private(set) var minimumHealthyCount = 1
   private(set) var minimumHealthyPercentage: Int?
+  private var dnsMinimumHealthyCount = 1
+  private var dnsMinimumHealthyPercentage: Int?
   private(set) var targets: [TargetRuntime] = []
   /// Rises whenever it may have changed which targets get requests.
   private(set) var generation = 0
@@ -53,6 +55,8 @@ final class TargetGroupRuntime {
     crossZone = description.crossZone
     minimumHealthyCount = description.minimumHealthyCount
     minimumHealthyPercentage = description.minimumHealthyPercentage
+    dnsMinimumHealthyCount = description.dnsMinimumHealthyCount ?? 1
+    dnsMinimumHealthyPercentage = description.dnsMinimumHealthyPercentage
     var old = Dictionary(targets.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
     var fresh: [TargetRuntime] = []
     for target in description.targets {
@@ -92,6 +96,12 @@ final class TargetGroupRuntime {
   func minimumHealthy(of registered: Int) -> Int {
     let share = minimumHealthyPercentage.map { (registered * $0 + 99) / 100 } ?? 0
     return max(minimumHealthyCount, share)
+  }
+
+  /// The same for DNS to lead to them.
+  func dnsMinimumHealthy(of registered: Int) -> Int {
+    let share = dnsMinimumHealthyPercentage.map { (registered * $0 + 99) / 100 } ?? 0
+    return max(dnsMinimumHealthyCount, share)
   }
 
   /// Compares the targets' failures when it is time to (anomaly detection and mitigation).

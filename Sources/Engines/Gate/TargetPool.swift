@@ -6,8 +6,8 @@ final class TargetPool {
   let group: TargetGroupRuntime
   /// Those that get requests.
   private(set) var eligible: [TargetRuntime] = []
-  /// Whether one of them is healthy.
-  private(set) var hasHealthy = false
+  /// Whether enough are healthy, and one at least is there, for DNS to lead to them.
+  private(set) var isInDNS = false
   /// Too few are healthy, so that all of them get requests.
   private(set) var failsOpen = false
   /// By the index of the load balancer's node.
@@ -32,8 +32,8 @@ final class TargetPool {
       if !unshifted.isEmpty { registered = unshifted }
     }
     let healthy = registered.filter(\.isHealthy)
-    hasHealthy = !healthy.isEmpty
-    failsOpen = healthy.count < group.minimumHealthy(of: registered.count) || !hasHealthy
+    isInDNS = !registered.isEmpty && healthy.count >= group.dnsMinimumHealthy(of: registered.count)
+    failsOpen = healthy.count < group.minimumHealthy(of: registered.count) || healthy.isEmpty
     eligible = failsOpen ? registered : healthy
   }
 

@@ -52,6 +52,11 @@ extension GateSnapshot {
     public var minimumHealthyCount: Int
     /// The same as a share of the registered targets, in percent; nil for off.
     public var minimumHealthyPercentage: Int?
+    /// With fewer healthy targets than this in its zone, a network load balancer's node is left out while another is
+    /// there, as DNS does it (`target_group_health.dns_failover.minimum_healthy_targets.count`); nil is 1, 0 for off.
+    public var dnsMinimumHealthyCount: Int?
+    /// The same as a share of the registered targets, in percent; nil for off.
+    public var dnsMinimumHealthyPercentage: Int?
 
     public init(
       id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),

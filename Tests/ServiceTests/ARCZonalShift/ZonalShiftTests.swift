@@ -237,6 +237,18 @@ struct ZonalShiftTests {
         }
       }
       try await set(elb, balancer, attributes)
+      if crossZone {
+        let refused = try await elb.failure(ELBv2.modifyTargetGroupAttributes) {
+          $0.targetGroupArn = group
+          $0.attributes = [
+            .make {
+              $0.key = "load_balancing.cross_zone.enabled"
+              $0.value = "false"
+            }
+          ]
+        }
+        #expect(refused.hasPrefix("InvalidConfigurationRequest"), "\(refused)")
+      }
       #expect(try await reached(name, 24) == ["a", "b"])
       let shift = try await start(elb, balancer, "use1-az2")
       #expect(try await reached(name) == ["a"])

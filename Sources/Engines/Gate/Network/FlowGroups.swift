@@ -36,9 +36,9 @@ final class FlowGroupUse {
     while pools.count < nodes.count { pools.append(TargetPool(group: group, turn: 0)) }
     pools.removeLast(pools.count - nodes.count)
     for (pool, node) in zip(pools, nodes) { pool.update(zone: node.zone, shifted: shifted) }
-    // DNS leaves out a node that is shifted, or whose zone has no healthy target; when that would be all of them it
+    // DNS leaves out a node that is shifted, or whose zone has too few healthy targets; when that would be all of them it
     // leaves out none.
-    open = nodes.indices.filter { !nodes[$0].isShifted && pools[$0].hasHealthy }
+    open = nodes.indices.filter { !nodes[$0].isShifted && pools[$0].isInDNS }
     if open.isEmpty { open = nodes.indices.filter { !pools[$0].eligible.isEmpty } }
     if open.isEmpty { open = [0] }
   }

@@ -64,9 +64,7 @@ actor ShiftKeeper {
       var part = GateController.Part()
       var gone: Set<String> = []
       for (scope, shift) in active {
-        let call = environment.call(
-          as: ARCZonalShiftService.servicePrincipal, account: scope.account, region: scope.region)
-        if try await ManagedResources(call).isManaged(shift.resource) {
+        if await isManaged(shift, scope) {
           part.shiftedZones[shift.resource, default: []].insert(shift.zone)
         } else {
           gone.insert(shift.id)
@@ -79,6 +77,20 @@ actor ShiftKeeper {
       environment.logger.debug("the gate is away; zonal shifts are applied when it comes back")
     } catch {
       environment.logger.error("zonal shifts could not be applied", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// A shift of which that cannot be found out goes on: the Gate waits for this service's part.
+  private func isManaged(_ shift: ShiftRecord, _ scope: Scope) async -> Bool {
+    let call = environment.call(
+      as: ARCZonalShiftService.servicePrincipal, account: scope.account, region: scope.region)
+    do {
+      return try await ManagedResources(call).isManaged(shift.resource)
+    } catch {
+      environment.logger.error(
+        "nothing is known of a load balancer that is shifted",
+        metadata: ["loadBalancer": "\(shift.resource)", "error": "\(error)"])
+      return true
     }
   }
 

@@ -49,6 +49,7 @@ extension ELBv2Service {
       }
       try Self.checkTargetGroups(list.action, on: record, balancer, tx, call.scope)
       try tx.put(record, call.scope)
+      try Self.checkShift(of: balancer, tx, call.scope)
       return (record, true)
     }
     await keySets.settle(record.defaultChecks)
@@ -166,6 +167,7 @@ extension ELBv2Service {
       let hasMoved = record.port != old.port || record.wireProtocol != old.wireProtocol
       if hasMoved { record.bound = nil }
       try tx.put(record, call.scope)
+      try Self.checkShift(of: balancer, tx, call.scope)
       return (record, hasMoved)
     }
     await keySets.settle(record.defaultChecks)

@@ -104,35 +104,12 @@ extension ELBv2Service {
     let record = try await store.write { tx in
       var record = try tx.loadBalancer(input.loadBalancerArn, call.scope)
       try change(&record)
-      try Self.checkShift(of: record, tx, call.scope)
       try tx.put(record, call.scope)
+      try Self.checkShift(of: record, tx, call.scope)
       return record
     }
     await reconciler.applyIfThere()
     return .make { $0.attributes = Self.attributes(record) }
-  }
-
-  /// What the target groups of a network load balancer must be for zonal shift together with cross-zone load balancing.
-  /// https://docs.aws.amazon.com/r53recovery/latest/dg/arc-zonal-shift.resource-types.network-load-balancers.html
-  private static func checkShift(of record: LoadBalancerRecord, _ snapshot: Snapshot, _ scope: Scope) throws {
-    let table = AttributeTable.loadBalancer(record.kind)
-    func isOn(_ key: String) -> Bool { table.value(key, record.attributes) == "true" }
-    guard record.kind == .network, isOn("zonal_shift.config.enabled"), isOn("load_balancing.cross_zone.enabled") else {
-      return
-    }
-    for arn in Set(try snapshot.listeners(of: record.arn, scope).flatMap(\.defaultAction.targetGroups)) {
-      guard let group = try snapshot.get(TargetGroupRecord.self, scope, arn) else { continue }
-      let table = AttributeTable.targetGroup(group)
-      func value(_ key: String) -> String { table.value(key, group.attributes) }
-      guard value("load_balancing.cross_zone.enabled") != "false", ["TCP", "TLS"].contains(group.protocolName),
-        value(AttributeChecks.unhealthyTermination) == "false", group.targetType != "alb"
-      else {
-        throw ELBv2Error.invalidConfiguration(
-          "Zonal shift with cross-zone load balancing needs target groups with the protocol TCP or TLS, cross-zone load "
-            + "balancing, no termination of connections to unhealthy targets and no Application Load Balancer as target; "
-            + "'\(arn)' is not one")
-      }
-    }
   }
 
   private static func attributes(_ record: LoadBalancerRecord) -> [ELBv2.LoadBalancerAttribute] {

@@ -202,6 +202,7 @@ extension ELBv2Service {
       record.attributes = try table.changed(record.attributes, by: changes)
       try AttributeChecks.targetGroup(record.attributes, table)
       try tx.put(record, call.scope)
+      try Self.checkShift(ofUsersOf: record, tx, call.scope)
       return record
     }
     await reconciler.applyIfThere()

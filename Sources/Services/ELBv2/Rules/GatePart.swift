@@ -115,7 +115,7 @@ struct DesiredState: Sendable {
     let table = AttributeTable.targetGroup(record)
     func value(_ key: String) -> String { table.value(key, record.attributes) }
     let isApplication = record.kind == .application
-    return GateSnapshot.TargetGroup(
+    var group = GateSnapshot.TargetGroup(
       id: record.arn,
       targets: record.targets.compactMap { target in
         place(of: target, in: record, ports).map { place in
@@ -145,8 +145,14 @@ struct DesiredState: Sendable {
           endsWhenUnhealthy: value(AttributeChecks.unhealthyTermination) != "false",
           unhealthyDraining: Double(value(AttributeChecks.unhealthyDraining))),
       protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil, name: record.name)
+    if !isApplication {
+      group.dnsMinimumHealthyCount = Int(value(Self.dnsFailover + "count")) ?? 0
+      group.dnsMinimumHealthyPercentage = Int(value(Self.dnsFailover + "percentage"))
+    }
+    return group
   }
 
+  private static let dnsFailover = "target_group_health.dns_failover.minimum_healthy_targets."
   private static let unhealthy = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
 
   private static func stickiness(_ value: (String) -> String) -> GateSnapshot.TargetGroup.Stickiness? {
