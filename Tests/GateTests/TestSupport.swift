@@ -271,22 +271,40 @@ final class TestServer: Sendable {
 
   /// Serves each connection with the closure.
   init(connection serve: @escaping @Sendable (RawSocket, Core) throws -> Void) throws {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var name = sockaddr_in()
-    name.sin_family = sa_family_t(AF_INET)
-    name.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &name) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
-        bind(descriptor, name, length) == 0 && listen(descriptor, 512) == 0
-          && getsockname(descriptor, name, &length) == 0
-      }
+    var bound: (descriptor: Int32, port: UInt16)?
+    // A port that the system picks is free again when its socket stops listening; one that is asked for stays taken.
+    // Somebody else may take it between the two.
+    for _ in 0..<20 where bound == nil {
+      guard let picked = Self.bind(port: 0) else { break }
+      close(picked.descriptor)
+      bound = Self.bind(port: picked.port)
     }
-    guard result else { throw TestFailure("cannot listen: \(String(cString: strerror(errno)))") }
-    port = UInt16(bigEndian: name.sin_port)
+    guard let bound, listen(bound.descriptor, 512) == 0 else {
+      throw TestFailure("cannot listen: \(String(cString: strerror(errno)))")
+    }
+    port = bound.port
+    let descriptor = bound.descriptor
     let core = Core(listener: descriptor)
     self.core = core
     startThread { core.accept(serve) }
+  }
+
+  /// A socket at a port, 0 for one that the system picks; nil when it is taken.
+  private static func bind(port: UInt16) -> (descriptor: Int32, port: UInt16)? {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = port.bigEndian
+    name.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+        Glibc.bind(descriptor, name, length) == 0 && getsockname(descriptor, name, &length) == 0
+      }
+    }
+    if isBound { return (descriptor, UInt16(bigEndian: name.sin_port)) }
+    close(descriptor)
+    return nil
   }
 
   /// Answers each request with the closure's bytes; an empty answer closes the connection.
