@@ -95,8 +95,10 @@ struct ELBv2ShieldTests {
         $0.resourceArns = [balancer]
         $0.tags = [Self.tag("requests", "0.01")]
       }
-      // The burst is twenty.
-      #expect(try await statuses(22) == Array(repeating: 200, count: 20) + [403, 403])
+      // The burst is twenty, in each of the Gate's two loops: which of them has a connection is chance.
+      let seen = try await statuses(42)
+      #expect(seen.prefix(20).allSatisfy { $0 == 200 }, "\(seen)")
+      #expect(seen.count { $0 == 403 } >= 2 && Set(seen) == [200, 403], "\(seen)")
       _ = try await elb.run(ELBv2.removeTags) {
         $0.resourceArns = [balancer]
         $0.tagKeys = ["castle:shield:requests"]
