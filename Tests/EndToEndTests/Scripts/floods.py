@@ -19,7 +19,7 @@ class Honest:
         self.good = self.bad = 0
         self.is_over = threading.Event()
         self.ask = ask
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):

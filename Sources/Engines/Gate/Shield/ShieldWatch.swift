@@ -277,7 +277,8 @@ final class ShieldWatch {
       id: entry.attackID ?? "", loadBalancer: id, phase: GateAttack.Phase(rawValue: report.phase.rawValue) ?? .updated,
       beganAt: report.began + offset, updatedAt: report.updated + offset)
     if let known = attacks.last(where: { $0.id == attack.id }) { attack.beganAt = known.beganAt }
-    attack.endedAt = report.ended.map { $0 + offset }
+    // The two clocks are not read at one moment.
+    attack.endedAt = report.ended.map { max(attack.beganAt, $0 + offset) }
     attack.vectors = report.vectors.map { vector in
       GateAttack.Vector(
         name: vector.measure.vector, counter: Self.counter(vector.measure), max: vector.max, average: vector.average,
