@@ -68,6 +68,56 @@ def issued(domain):
     return arn, zone
 
 
+class Front:
+    """A load balancer in front of servers of the script's own, on 127.0.0.1."""
+
+    def __init__(self, name):
+        self.name = name
+        self.elb, ec2 = client("elbv2"), client("ec2")
+        subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+        self.vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        made = self.elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+        self.arn = made["LoadBalancerArn"]
+        self.groups = []
+
+    def described(self):
+        return self.elb.describe_load_balancers(LoadBalancerArns=[self.arn])["LoadBalancers"][0]
+
+    @property
+    def address(self):
+        return self.described()["DNSName"].split(":")[0]
+
+    def group(self, port, **more):
+        """A target group with one target."""
+        settings = {
+            "Name": f"{self.name}-{len(self.groups)}", "Protocol": "HTTP", "HealthCheckIntervalSeconds": 5,
+            "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, **more}
+        group = self.elb.create_target_group(
+            Port=port, VpcId=self.vpc, TargetType="ip", **settings)["TargetGroups"][0]["TargetGroupArn"]
+        self.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
+        self.groups.append(group)
+        return group
+
+    def listener(self, port, action, certificate=None, **more):
+        """Over HTTPS with a certificate. The action is one, or the target group to forward to."""
+        actions = [{"Type": "forward", "TargetGroupArn": action}] if isinstance(action, str) else [action]
+        if certificate:
+            more |= {"Protocol": "HTTPS", "Certificates": [{"CertificateArn": certificate}]}
+        return self.elb.create_listener(
+            LoadBalancerArn=self.arn, Port=port, DefaultActions=actions, **{"Protocol": "HTTP", **more},
+        )["Listeners"][0]["ListenerArn"]
+
+    def until_healthy(self):
+        for group in self.groups:
+            self.elb.get_waiter("target_in_service").wait(
+                TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def end(self):
+        self.elb.delete_load_balancer(LoadBalancerArn=self.arn)
+        for group in self.groups:
+            self.elb.delete_target_group(TargetGroupArn=group)
+
+
 def stack_settled(cloudformation, name, seconds=120):
     def done():
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]

@@ -5,10 +5,10 @@ import subprocess
 import sys
 import threading
 
-from castle import client, equal, issued, refused, say, until
+from castle import Front, client, equal, issued, refused, say, until
 
 authority = sys.argv[1]
-acm, dns, elb, ec2 = (client(name) for name in ("acm", "route53", "elbv2", "ec2"))
+acm, dns = client("acm"), client("route53")
 
 certificate, zone = issued("site.test")
 
@@ -28,19 +28,11 @@ class Site(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 port = server.server_address[1]
-subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
-vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-balancer = elb.create_load_balancer(Name="certificates", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-group = elb.create_target_group(
-    Name="certificates", Protocol="HTTP", Port=port, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
-    HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
-elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-elb.create_listener(
-    LoadBalancerArn=balancer, Port=8443, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}],
-    SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", DefaultActions=[{"Type": "forward", "TargetGroupArn": group}])
-elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-described = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
-address = described["DNSName"].split(":")[0]
+front = Front("certificates")
+front.listener(8443, front.group(port), certificate, SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06")
+front.until_healthy()
+described = front.described()
+address = front.address
 
 
 def get(*more):
@@ -52,7 +44,7 @@ def get(*more):
 
 equal(get("--cacert", authority), (0, "from the target"), "who trusts the authority")
 equal(get()[0], 60, "who does not")
-equal(acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"], [balancer], "who uses it")
+equal(acm.describe_certificate(CertificateArn=certificate)["Certificate"]["InUseBy"], [front.arn], "who uses it")
 equal(refused(lambda: acm.delete_certificate(CertificateArn=certificate))[0], "ResourceInUseException", "deleting it")
 
 # Route 53 finds the load balancer through the site's alias, and asks it over TLS.
@@ -69,6 +61,6 @@ check = dns.create_health_check(CallerReference="site", HealthCheckConfig={
 seen = until("the site is asked", lambda: dns.get_health_check_status(HealthCheckId=check)["HealthCheckObservations"])
 equal(seen[0]["StatusReport"]["Status"], f"Success: HTTP Status Code 200, OK. Resolved IP: {address}", "the site")
 dns.delete_health_check(HealthCheckId=check)
-elb.delete_load_balancer(LoadBalancerArn=balancer)
+front.end()
 acm.delete_certificate(CertificateArn=certificate)
 say(done=True)

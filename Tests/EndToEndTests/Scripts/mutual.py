@@ -8,10 +8,10 @@ import sys
 import tempfile
 import threading
 
-from castle import check, client, equal, issued, refused, say
+from castle import Front, check, client, equal, issued, refused, say
 
 authority = sys.argv[1]
-s3, elb, ec2 = client("s3"), client("elbv2"), client("ec2")
+s3, elb = client("s3"), client("elbv2")
 PORT = 8475
 BUCKET = "mutual"
 
@@ -105,21 +105,12 @@ with tempfile.TemporaryDirectory() as folder:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
-    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    balancer = elb.create_load_balancer(Name="mutual", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    group = elb.create_target_group(
-        Name="mutual", Protocol="HTTP", Port=port, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
-        HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
-    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-    certificate, _ = issued("mutual.test")
-    listener = elb.create_listener(
-        LoadBalancerArn=balancer, Port=PORT, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}],
-        SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", MutualAuthentication={"Mode": "verify", "TrustStoreArn": store},
-        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}])["Listeners"][0]["ListenerArn"]
-    elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    address = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"].split(":")[0]
+    front = Front("mutual")
+    listener = front.listener(
+        PORT, front.group(server.server_address[1]), issued("mutual.test")[0],
+        SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06", MutualAuthentication={"Mode": "verify", "TrustStoreArn": store})
+    front.until_healthy()
+    address = front.address
 
     for version in ["1.2", "1.3"]:
         tls = [f"--tlsv{version}", "--tls-max", version]
@@ -151,6 +142,6 @@ with tempfile.TemporaryDirectory() as folder:
     equal(ask(), {}, "nobody is nobody")
     mode("off")
     equal(ask(*ada), {}, "nothing is asked")
-    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    front.end()
     elb.delete_trust_store(TrustStoreArn=store)
     say(done=True)

@@ -20,9 +20,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from castle import check, client, environment, equal, issued, refused, say, until
+from castle import Front, check, environment, equal, issued, refused, say, until
 
-elb, ec2 = client("elbv2"), client("ec2")
 HOST = "www.signin.test"
 PORT = 8463
 
@@ -118,20 +117,13 @@ class Browser:
 
 
 def front(certificate, providers, port):
-    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    balancer = elb.create_load_balancer(Name="signin", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    group = elb.create_target_group(
-        Name="signin", Protocol="HTTP", Port=port, VpcId=vpc, TargetType="ip", HealthCheckIntervalSeconds=5,
-        HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
-    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-    listener = elb.create_listener(
-        LoadBalancerArn=balancer, Port=PORT, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}],
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-    )["Listeners"][0]["ListenerArn"]
+    front = Front("signin")
+    group = front.group(port)
+    listener = front.listener(
+        PORT, {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}, certificate)
 
     def rule(priority, path, endpoints, **more):
-        return elb.create_rule(
+        return front.elb.create_rule(
             ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}], Actions=[
                 {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
                     "Issuer": endpoints["issuer"], "AuthorizationEndpoint": endpoints["authorization_endpoint"],
@@ -144,14 +136,8 @@ def front(certificate, providers, port):
     rule(10, "/api/*", providers["long"], SessionCookieName="AWSELBAuth-long", OnUnauthenticatedRequest="deny")
     error = refused(lambda: rule(11, "/x", {**providers["long"], "token_endpoint": "http://elsewhere.test/token"}))
     equal(error[0], "ValidationError", "an endpoint without TLS on another machine")
-    elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    described = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
-
-    def end():
-        elb.delete_load_balancer(LoadBalancerArn=balancer)
-        elb.delete_target_group(TargetGroupArn=group)
-
-    return described["DNSName"].split(":")[0], end
+    front.until_healthy()
+    return front
 
 
 def main(authority):
@@ -163,7 +149,8 @@ def main(authority):
         "short": provider(access_token_max_age=datetime.timedelta(seconds=3)),
     }
     certificate, _ = issued("signin.test")
-    address, end = front(certificate, providers, target.server_address[1])
+    site = front(certificate, providers, target.server_address[1])
+    address = site.address
 
     browser = Browser(address, authority)
     equal(browser.ask("/api/cart").status_code, 401, "an API's client without a session")
@@ -193,7 +180,7 @@ def main(authority):
     page = until("the access token is renewed", renewed, 30)
     equal((page["identity"], claims(page["data"])["sub"]), ("bob@signin.test", "bob@signin.test"), "it is still Bob")
     check(bob.cookies != cookies, "the browser has the new session")
-    end()
+    site.end()
     say(signed_in=True)
 
 

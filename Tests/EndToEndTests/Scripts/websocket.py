@@ -11,9 +11,8 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
-from castle import check, client, equal, issued, say
+from castle import Front, check, equal, issued, say
 
-elb, ec2 = client("elbv2"), client("ec2")
 PORTS = {"ws": 8470, "wss": 8471}
 AT_ONCE = 50
 together = threading.Barrier(AT_ONCE, timeout=30)
@@ -38,31 +37,6 @@ def health(connection, request):
         return connection.respond(http.HTTPStatus.OK, "well\n")
     if request.path == "/closed":
         return connection.respond(http.HTTPStatus.FORBIDDEN, "not here\n")
-
-
-def front(port):
-    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    balancer = elb.create_load_balancer(Name="websocket", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    group = elb.create_target_group(
-        Name="websocket", Protocol="HTTP", Port=port, VpcId=vpc, TargetType="ip", HealthCheckPath="/health",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]
-    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-    certificate, _ = issued("websocket.test")
-    forward = [{"Type": "forward", "TargetGroupArn": group}]
-    elb.create_listener(LoadBalancerArn=balancer, Port=PORTS["ws"], Protocol="HTTP", DefaultActions=forward)
-    elb.create_listener(
-        LoadBalancerArn=balancer, Port=PORTS["wss"], Protocol="HTTPS", DefaultActions=forward,
-        Certificates=[{"CertificateArn": certificate}])
-    elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    described = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]
-
-    def end():
-        elb.delete_load_balancer(LoadBalancerArn=balancer)
-        elb.delete_target_group(TargetGroupArn=group)
-
-    return described["DNSName"].split(":")[0], end
 
 
 def look(opened, scheme):
@@ -116,7 +90,12 @@ def main(authority):
         select_subprotocol=lambda _, offered: "chat" if "chat" in offered else None,
     ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address, end = front(server.socket.getsockname()[1])
+        front = Front("websocket")
+        group = front.group(server.socket.getsockname()[1], HealthCheckPath="/health")
+        front.listener(PORTS["ws"], group)
+        front.listener(PORTS["wss"], group, issued("websocket.test")[0])
+        front.until_healthy()
+        address = front.address
         for scheme, port in PORTS.items():
             context = ssl.create_default_context(cafile=authority) if scheme == "wss" else None
 
@@ -126,7 +105,7 @@ def main(authority):
                     sock=socket.create_connection((address, port), timeout=20), **more)
 
             look(opened, scheme)
-        end()
+        front.end()
         server.shutdown()
     say(at_once=AT_ONCE)
 
