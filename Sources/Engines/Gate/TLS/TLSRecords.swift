@@ -64,7 +64,7 @@ final class TLSRecords {
   private let memory: UnsafeMutablePointer<UInt8>
   private var readSequence: UInt64
   private var writeSequence: UInt64
-  private var emptyCount = 0
+  private(set) var emptyCount = 0
   /// Its place in the pool, and the number under which it has it.
   fileprivate var slot = 0
   fileprivate let number: UInt64
