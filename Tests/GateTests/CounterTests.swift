@@ -54,7 +54,7 @@ struct CounterTests {
       }
       #expect(counts.groupNodes.reduce(0) { $0 + $1.target.code4xx } == 2)
       // More healthy targets are wanted than there are: all requests fail open.
-      group.minimumHealthyCount = 2
+      group.minimumHealthy.count = 2
       let again = try await apply(gate, 2, group, zones: [.init(name: "b"), .init(name: "c", isShifted: true)])
       for _ in 0..<3 { _ = try await get(again) }
       let later = try await gate.client.statistics()

@@ -195,7 +195,7 @@ struct NetworkZoneTests {
     #expect(offered() == [one.port, two.port])
     // A zone with fewer healthy targets than DNS is to lead to.
     var wanted = try snapshot(1, targets + [GateSnapshot.Target(address: "127.0.0.2", port: 1, zone: "a")])
-    wanted.targetGroups[0].dnsMinimumHealthyPercentage = 60
+    wanted.targetGroups[0].minimumHealthyForDNS.percentage = 60
     _ = group.update(wanted.targetGroups[0])
     balancer.update(try #require(wanted.networkLoadBalancers?.first), try LogWriter())
     set(true, true, false)

@@ -31,7 +31,7 @@ struct ZoneTests {
 
   @Test("fewer healthy targets than the minimum, as a count or a share, and all get requests")
   func minimum() {
-    let group = group(4) { $0.minimumHealthyCount = 2 }
+    let group = group(4) { $0.minimumHealthy.count = 2 }
     let pool = TargetPool(group: group, turn: 0)
     func eligible(healthy: Int) -> Int {
       for (index, target) in group.targets.enumerated() { target.isHealthy = index < healthy }
@@ -42,7 +42,7 @@ struct ZoneTests {
       eligible(healthy: 3) == 3 && eligible(healthy: 2) == 2 && eligible(healthy: 1) == 4 && eligible(healthy: 0) == 4)
     var description = GateSnapshot.TargetGroup(
       id: "tg", targets: (0..<4).map { .init(address: "127.0.0.1", port: UInt16(1000 + $0)) })
-    description.minimumHealthyPercentage = 75
+    description.minimumHealthy.percentage = 75
     _ = group.update(description)
     #expect(eligible(healthy: 3) == 3 && eligible(healthy: 2) == 4)
   }

@@ -117,7 +117,7 @@ final class NodeRuntime {
   var isKnown = true
   var statistics: GateStatistics.LoadBalancer
   /// By target group.
-  private var groups: [String: GroupCounters] = [:]
+  private(set) var groups: [String: GroupCounters] = [:]
 
   // Load balancers that are gone are kept by their listeners as long as connections have those.
   init(balancer: LoadBalancerRuntime, zone: String?) {

@@ -16,10 +16,8 @@ final class TargetGroupRuntime {
   private(set) var mitigatesAnomalies = false
   private(set) var stickiness: GateSnapshot.TargetGroup.Stickiness?
   private(set) var crossZone: Bool?
-  private(set) var minimumHealthyCount = 1
-  private(set) var minimumHealthyPercentage: Int?
-  private var dnsMinimumHealthyCount = 1
-  private var dnsMinimumHealthyPercentage: Int?
+  private(set) var minimumHealthy = GateSnapshot.HealthThreshold()
+  private(set) var minimumHealthyForDNS = GateSnapshot.HealthThreshold()
   private(set) var targets: [TargetRuntime] = []
   /// Rises whenever it may have changed which targets get requests.
   private(set) var generation = 0
@@ -53,10 +51,8 @@ final class TargetGroupRuntime {
     mitigatesAnomalies = description.mitigatesAnomalies && algorithm == .weightedRandom
     stickiness = description.stickiness
     crossZone = description.crossZone
-    minimumHealthyCount = description.minimumHealthyCount
-    minimumHealthyPercentage = description.minimumHealthyPercentage
-    dnsMinimumHealthyCount = description.dnsMinimumHealthyCount ?? 1
-    dnsMinimumHealthyPercentage = description.dnsMinimumHealthyPercentage
+    minimumHealthy = description.minimumHealthy
+    minimumHealthyForDNS = description.minimumHealthyForDNS
     var old = Dictionary(targets.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
     var fresh: [TargetRuntime] = []
     for target in description.targets {
@@ -90,18 +86,6 @@ final class TargetGroupRuntime {
 
   private func isWarming(_ target: TargetRuntime, _ now: UInt64) -> Bool {
     target.warmsSince.map { now &- $0 < slowStart } ?? false
-  }
-
-  /// How many of so many registered targets must be healthy for the others to be left out.
-  func minimumHealthy(of registered: Int) -> Int {
-    let share = minimumHealthyPercentage.map { (registered * $0 + 99) / 100 } ?? 0
-    return max(minimumHealthyCount, share)
-  }
-
-  /// The same for DNS to lead to them.
-  func dnsMinimumHealthy(of registered: Int) -> Int {
-    let share = dnsMinimumHealthyPercentage.map { (registered * $0 + 99) / 100 } ?? 0
-    return max(dnsMinimumHealthyCount, share)
   }
 
   /// Compares the targets' failures when it is time to (anomaly detection and mitigation).

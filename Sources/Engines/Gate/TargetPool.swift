@@ -32,8 +32,8 @@ final class TargetPool {
       if !unshifted.isEmpty { registered = unshifted }
     }
     let healthy = registered.filter(\.isHealthy)
-    isInDNS = !registered.isEmpty && healthy.count >= group.dnsMinimumHealthy(of: registered.count)
-    failsOpen = healthy.count < group.minimumHealthy(of: registered.count) || healthy.isEmpty
+    isInDNS = !registered.isEmpty && healthy.count >= group.minimumHealthyForDNS.least(of: registered.count)
+    failsOpen = healthy.count < group.minimumHealthy.least(of: registered.count) || healthy.isEmpty
     eligible = failsOpen ? registered : healthy
   }
 

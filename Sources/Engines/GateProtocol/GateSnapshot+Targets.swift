@@ -48,29 +48,24 @@ extension GateSnapshot {
     /// Whether a node also uses targets of other zones; nil for as the load balancer does.
     public var crossZone: Bool?
     /// With fewer healthy targets than this in a zone, all of its targets get requests
-    /// (`target_group_health.unhealthy_state_routing.minimum_healthy_targets.count`).
-    public var minimumHealthyCount: Int
-    /// The same as a share of the registered targets, in percent; nil for off.
-    public var minimumHealthyPercentage: Int?
+    /// (`target_group_health.unhealthy_state_routing.minimum_healthy_targets`).
+    public var minimumHealthy: HealthThreshold
     /// With fewer healthy targets than this in its zone, a network load balancer's node is left out while another is
-    /// there, as DNS does it (`target_group_health.dns_failover.minimum_healthy_targets.count`); nil is 1, 0 for off.
-    public var dnsMinimumHealthyCount: Int?
-    /// The same as a share of the registered targets, in percent; nil for off.
-    public var dnsMinimumHealthyPercentage: Int?
+    /// there, as DNS does it (`target_group_health.dns_failover.minimum_healthy_targets`).
+    public var minimumHealthyForDNS = HealthThreshold()
 
     public init(
       id: String, targets: [Target] = [], healthCheck: HealthCheck = HealthCheck(),
       algorithm: Algorithm = .roundRobin, deregistrationDelay: Double = 300, slowStart: Double = 0,
       mitigatesAnomalies: Bool = false, stickiness: Stickiness? = nil, crossZone: Bool? = nil,
-      minimumHealthyCount: Int = 1, minimumHealthyPercentage: Int? = nil, transport: TargetTransport? = nil,
+      minimumHealthy: HealthThreshold = HealthThreshold(), transport: TargetTransport? = nil,
       flow: FlowAttributes? = nil, protocolVersion: ProtocolVersion? = nil, name: String? = nil
     ) {
       self.name = name
       self.mitigatesAnomalies = mitigatesAnomalies
       self.stickiness = stickiness
       self.crossZone = crossZone
-      self.minimumHealthyCount = minimumHealthyCount
-      self.minimumHealthyPercentage = minimumHealthyPercentage
+      self.minimumHealthy = minimumHealthy
       self.id = id
       self.targets = targets
       self.healthCheck = healthCheck
@@ -81,6 +76,22 @@ extension GateSnapshot {
       self.flow = flow
       self.protocolVersion = protocolVersion
     }
+  }
+
+  /// How many targets must be healthy, as a number and as a share: whichever is more.
+  public struct HealthThreshold: Codable, Sendable, Equatable {
+    /// 0 for off.
+    public var count: Int
+    /// Of the registered targets, in percent; nil for off.
+    public var percentage: Int?
+
+    public init(count: Int = 1, percentage: Int? = nil) {
+      self.count = count
+      self.percentage = percentage
+    }
+
+    /// How many of so many registered targets.
+    public func least(of registered: Int) -> Int { max(count, percentage.map { (registered * $0 + 99) / 100 } ?? 0) }
   }
 
   /// A target: an IPv4 address and a port.

@@ -15,6 +15,8 @@ public struct RequestChain: Sendable {
   let admission: Admission
   let router: ServiceRouter
   let routes: [ControlRoute]
+  /// Those that AWS has at a host of their own, with its beginning: every request is asked for them.
+  private let hosted: [(host: String, path: String)]
   let token: String
   let hosts = HostGuard()
 
@@ -28,6 +30,7 @@ public struct RequestChain: Sendable {
     self.dispatcher = dispatcher
     self.admission = admission
     self.routes = routes
+    hosted = routes.compactMap { route in route.host.map { ($0, route.path) } }
     self.token = token
     router = ServiceRouter(models: dispatcher.models)
   }
@@ -52,10 +55,7 @@ public struct RequestChain: Sendable {
   /// The path of ours for which AWS has a host; nil for every other host.
   private func hostPath(_ head: WireRequest) -> String? {
     let name = HostGuard.name(head.headers["host"] ?? "")
-    guard let route = routes.first(where: { route in route.host.map { name.hasPrefix($0) } ?? false }) else {
-      return nil
-    }
-    return route.path + head.path.drop { $0 == "/" }
+    return hosted.first { name.hasPrefix($0.host) }.map { $0.path + head.path.drop { $0 == "/" } }
   }
 
   /// - Parameter path: behind `/_castle`.

@@ -54,9 +54,10 @@ struct ShieldTests {
   }
 
   static func with(
-    _ shield: GateSnapshot.Shield, loops: Int = 1, _ body: (GateFixture, UInt16) async throws -> Void
+    _ shield: GateSnapshot.Shield, loops: Int = 1, server: TestServer? = nil,
+    _ body: (GateFixture, UInt16) async throws -> Void
   ) async throws {
-    let server = try TestServer { _ in ok("fine") }
+    let server = try server ?? TestServer { _ in ok("fine") }
     try await GateFixture.with(loops: loops) { gate in
       let status = try await gate.client.apply(snapshot(server, shield))
       try await body(gate, try #require(status.listener("listener")?.port))

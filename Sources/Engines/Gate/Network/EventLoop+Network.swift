@@ -156,15 +156,15 @@ extension EventLoop {
 
   /// A target became unhealthy. Where that makes the load balancer fail open its flows go on.
   func endFlows(ofUnhealthy target: TargetRuntime) {
-    guard target.group.flow.endsWhenUnhealthy else { return }
-    endFlows { $0 === target && !$1.groups.offer($0) }
+    if target.group.flow.endsWhenUnhealthy { endFlows(ofUnused: target) }
   }
 
   /// An unhealthy target has drained.
   func endFlows(ofDrained target: TargetRuntime) {
-    guard !target.isHealthy else { return }
-    endFlows { $0 === target && !$1.groups.offer($0) }
+    if !target.isHealthy { endFlows(ofUnused: target) }
   }
+
+  private func endFlows(ofUnused target: TargetRuntime) { endFlows { $0 === target && !$1.groups.offer($0) } }
 
   /// Ends the flows of targets; those of UDP find another with their next datagram.
   private func endFlows(_ condition: (TargetRuntime, NetworkListenerRuntime) -> Bool) {

@@ -30,15 +30,17 @@ final class FlowGroupUse {
   func refresh() {
     generation = group.generation
     crossesZones = group.crossZone ?? balancer.crossesZones
-    // One for all of them, of no zone.
-    let nodes = crossesZones ? [FlowNode(counters: balancer.nodes[0].counters)] : balancer.nodes
-    let shifted = Set(balancer.nodes.filter(\.isShifted).compactMap(\.zone))
-    while pools.count < nodes.count { pools.append(TargetPool(group: group, turn: 0)) }
-    pools.removeLast(pools.count - nodes.count)
-    for (pool, node) in zip(pools, nodes) { pool.update(zone: node.zone, shifted: shifted) }
+    let nodes = balancer.nodes
+    let wanted = crossesZones ? 1 : nodes.count
+    while pools.count < wanted { pools.append(TargetPool(group: group, turn: 0)) }
+    pools.removeLast(pools.count - wanted)
+    let shifted = Set(nodes.filter(\.isShifted).compactMap(\.zone))
+    for (index, pool) in pools.enumerated() {
+      pool.update(zone: crossesZones ? nil : nodes[index].zone, shifted: shifted)
+    }
     // DNS leaves out a node that is shifted, or whose zone has too few healthy targets; when that would be all of them it
-    // leaves out none.
-    open = nodes.indices.filter { !nodes[$0].isShifted && pools[$0].isInDNS }
+    // leaves out none. Where nodes have the same targets their counters are taken in turn.
+    open = crossesZones ? [0] : nodes.indices.filter { !nodes[$0].isShifted && pools[$0].isInDNS }
     if open.isEmpty { open = nodes.indices.filter { !pools[$0].eligible.isEmpty } }
     if open.isEmpty { open = [0] }
   }

@@ -60,6 +60,16 @@ struct Origin {
   let slot: Int32
 
   var entry: SourceEntry { balancer.sources.entries[Int(slot)] }
+
+  /// Counts a connection over which nothing was said yet; true when it is late, or over its source's number.
+  func mustGo(silentFor waited: UInt64, now: UInt64) -> Bool {
+    guard waited > PaceLimits.slowAfter else { return false }
+    balancer.sources.countSlow(slot, now: now)
+    let entry = entry
+    let isLate = entry.isHurried && waited > balancer.paceLimits.hurriedTime
+    if isLate { balancer.sources.penalise(slot, .slowHead, now: now) }
+    return isLate || entry.open > entry.connectionsMax
+  }
 }
 
 extension EventLoop {
@@ -222,20 +232,11 @@ extension ClientConnection {
     if loop.bounds.isDormant { loop.wakeWatch() }
     return balancer.sources.admitsRequest(slot, now: loop.now)
   }
-
 }
 
 extension TLSHandshakeConnection {
   /// As a client that has asked nothing yet.
-  fileprivate func look(now: UInt64) {
-    guard let origin, now &- began > PaceLimits.slowAfter else { return }
-    let sources = origin.balancer.sources
-    sources.countSlow(slot, now: now)
-    let entry = origin.entry
-    let isLate = entry.isHurried && now &- began > origin.balancer.paceLimits.hurriedTime
-    if isLate { sources.penalise(slot, .slowHead, now: now) }
-    if isLate || entry.open > entry.connectionsMax { reset() }
-  }
+  fileprivate func look(now: UInt64) { if origin?.mustGo(silentFor: now &- began, now: now) ?? false { reset() } }
 }
 
 extension Connection {

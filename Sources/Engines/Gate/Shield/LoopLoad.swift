@@ -75,12 +75,13 @@ extension LoadBalancerRuntime {
   /// What its groups' targets did since it was asked last; nil for nothing.
   func takeWait() -> TargetWait? {
     var total = TargetWait()
-    for use in uses.values {
-      let statistics = use.group.statistics
-      total.answers += statistics.latency.count
-      total.seconds += statistics.latency.sum
-      total.active += max(0, statistics.activeRequests)
+    for node in nodes {
+      for counters in node.groups.values {
+        total.answers += counters.statistics.latency.count
+        total.seconds += counters.statistics.latency.sum
+      }
     }
+    for use in uses.values { total.active += max(0, use.group.statistics.activeRequests) }
     // A group that is new or gone changes the sums by more than what was answered.
     defer { toldWait = total }
     guard total.answers >= toldWait.answers, total.seconds >= toldWait.seconds else { return nil }

@@ -22,14 +22,7 @@ extension FlowConnection {
       return true
     }
     guard traffic == 0, let other = peer as? FlowConnection, !other.isConnecting else { return false }
-    let waited = now &- began
-    guard waited > PaceLimits.slowAfter else { return true }
-    let sources = listener.balancer.sources
-    sources.countSlow(slot, now: now)
-    let entry = sources.entries[Int(slot)]
-    let isLate = entry.isHurried && waited > listener.balancer.paceLimits.hurriedTime
-    if isLate { sources.penalise(slot, .slowHead, now: now) }
-    if isLate || entry.open > entry.connectionsMax { cutOff() }
+    if origin?.mustGo(silentFor: now &- began, now: now) ?? false { cutOff() }
     return true
   }
 }

@@ -52,12 +52,9 @@ struct GroupHealth {
   func zones(of balancer: LoadBalancerRecord) -> [String: ZoneHealth] {
     let crosses = crossesZones(of: balancer)
     let table = AttributeTable.targetGroup(group)
-    func isEnough(_ healthy: Int, of all: Int, _ name: String) -> Bool {
-      func threshold(_ unit: String) -> Int? {
-        Int(table.value("target_group_health.\(name).minimum_healthy_targets.\(unit)", group.attributes))
-      }
-      let share = threshold("percentage").map { (all * $0 + 99) / 100 } ?? 0
-      return healthy >= max(1, threshold("count") ?? 1, share)
+    func isEnough(_ healthy: Int, of all: Int, _ attribute: String) -> Bool {
+      let threshold = GateSnapshot.HealthThreshold(attribute: attribute) { table.value($0, group.attributes) }
+      return healthy >= max(1, threshold.least(of: all))
     }
     var result: [String: ZoneHealth] = [:]
     for zone in balancer.zones.map(\.zone) {

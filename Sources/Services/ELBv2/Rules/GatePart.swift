@@ -133,8 +133,7 @@ struct DesiredState: Sendable {
       stickiness: isApplication ? Self.stickiness(value) : nil,
       // Whatever is not said is as the load balancer has it.
       crossZone: Bool(value("load_balancing.cross_zone.enabled")),
-      minimumHealthyCount: Int(value(Self.unhealthy + "count")) ?? 1,
-      minimumHealthyPercentage: Int(value(Self.unhealthy + "percentage")),
+      minimumHealthy: .init(attribute: "unhealthy_state_routing", value),
       transport: .init(rawValue: record.protocolName.lowercased()),
       flow: isApplication
         ? nil
@@ -145,15 +144,9 @@ struct DesiredState: Sendable {
           endsWhenUnhealthy: value(AttributeChecks.unhealthyTermination) != "false",
           unhealthyDraining: Double(value(AttributeChecks.unhealthyDraining))),
       protocolVersion: isApplication ? .init(rawValue: record.protocolVersion) : nil, name: record.name)
-    if !isApplication {
-      group.dnsMinimumHealthyCount = Int(value(Self.dnsFailover + "count")) ?? 0
-      group.dnsMinimumHealthyPercentage = Int(value(Self.dnsFailover + "percentage"))
-    }
+    if !isApplication { group.minimumHealthyForDNS = .init(attribute: "dns_failover", value) }
     return group
   }
-
-  private static let dnsFailover = "target_group_health.dns_failover.minimum_healthy_targets."
-  private static let unhealthy = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
 
   private static func stickiness(_ value: (String) -> String) -> GateSnapshot.TargetGroup.Stickiness? {
     guard value("stickiness.enabled") == "true" else { return nil }
@@ -183,5 +176,15 @@ struct DesiredState: Sendable {
       timeout: Double(check.timeout), healthyThreshold: check.healthyThreshold,
       unhealthyThreshold: check.unhealthyThreshold,
       matcher: probe.isGRPC ? check.grpcMatcher ?? "12" : check.matcher)
+  }
+}
+
+extension GateSnapshot.HealthThreshold {
+  /// What a target group's attributes `target_group_health.NAME.minimum_healthy_targets.*` say.
+  /// - Parameter value: of an attribute's key.
+  init(attribute name: String, _ value: (String) -> String?) {
+    let key = "target_group_health.\(name).minimum_healthy_targets."
+    self.init(
+      count: value(key + "count").flatMap { Int($0) } ?? 0, percentage: value(key + "percentage").flatMap { Int($0) })
   }
 }
