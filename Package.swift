@@ -83,7 +83,7 @@ func service(_ name: String, calls: [String] = [], _ engines: [Target.Dependency
 }
 
 let services: [Target] = [
-  service("ACM", calls: ["CloudWatch", "ELBv2", "Route53"], ["Certificates", x509, asn1, crypto]),
+  service("ACM", calls: ["ELBv2", "Route53"], ["Certificates", "MetricsKit", x509, asn1, crypto]),
   service("ARCZonalShift", calls: ["EC2", "ELBv2"], ["GateProtocol"]),
   service("ApplicationAutoScaling", calls: ["ECS", "RDS"]),
   service("CloudFormation", calls: ["S3", "SecretsManager"], ["Templates"]),
@@ -93,20 +93,20 @@ let services: [Target] = [
   service("ECR", calls: ["KMS"]),
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service(
-    "ELBv2", calls: ["ACM", "CloudWatch", "EC2", "S3"],
-    ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "Policy", x509, asn1]),
+    "ELBv2", calls: ["ACM", "EC2", "S3"],
+    ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "MetricsKit", "Policy", x509, asn1]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Digests", "Policy", crypto, cryptoExtras]),
   service(
     "RDS", calls: ["EC2", "KMS", "SecretsManager"], ["PostgresEngine", "EngineKit", "GateProtocol", "Supervisor"]),
-  service("Route53", calls: ["CloudWatch"], ["HealthProbe"]),
+  service("Route53", calls: ["CloudWatch"], ["HealthProbe", "MetricsKit"]),
   service("S3", calls: ["KMS"], ["ObjectStore", "Policy", "SigV4", crypto]),
   service("SecretsManager", calls: ["KMS", "RDS"], ["Policy", crypto]),
-  service("Shield", calls: ["CloudWatch", "ELBv2", "WAFv2"], ["GateProtocol"]),
+  service("Shield", calls: ["ELBv2", "WAFv2"], ["GateProtocol", "MetricsKit"]),
   service(
-    "WAFv2", calls: ["CloudWatch", "CloudWatchLogs", "ELBv2", "S3", "Shield"],
-    ["Compression", "GateProtocol", "LinearRegex", "WebACL"]),
+    "WAFv2", calls: ["CloudWatchLogs", "ELBv2", "S3", "Shield"],
+    ["Compression", "GateProtocol", "LinearRegex", "MetricsKit", "WebACL"]),
 ]
 
 // MARK: - The package
@@ -164,6 +164,7 @@ let package = Package(
     module("Disk", "Platform/Disk", [grdb, sqlite]),
     module("Store", "Platform/Store", ["AWSCore", "Disk", grdb, crypto, logging]),
     module("ServiceKit", "Platform/ServiceKit", ["AWSCore", "AWSWire", "Policy", "Store", logging]),
+    module("MetricsKit", "Platform/MetricsKit", ["AWSCore", "AWSWire", "CloudWatchModel", "ServiceKit", logging]),
     module("Certificates", "Platform/Certificates", ["AWSCore", x509, asn1, crypto, cryptoExtras]),
     module("EngineKit", "Platform/EngineKit", ["ServiceKit", "Store", "Supervisor", logging]),
     module(
@@ -274,7 +275,7 @@ let package = Package(
       ]),
     tests(
       "ServiceTests",
-      ["CastleTesting", "CastleServer", "Certificates", "GateProtocol", "WebACL", crypto, cryptoExtras]
+      ["CastleTesting", "CastleServer", "Certificates", "GateProtocol", "MetricsKit", "WebACL", crypto, cryptoExtras]
         + services.map { .byName(name: $0.name) }
         + models.map { .byName(name: "\($0)Model") }),
     tests("StorefrontTests", ["StorefrontKit", "storefront-frontend", "storefront-backend", httpTypes, nioCore]),

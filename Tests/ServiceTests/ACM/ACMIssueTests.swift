@@ -5,6 +5,7 @@ import ACMService
 import AWSCore
 import AWSWire
 import CastleTesting
+import CloudWatchModel
 import Foundation
 import Route53Model
 import Route53Service
@@ -14,10 +15,13 @@ import Testing
 
 @Suite("ACM issues") struct ACMIssueTests {
   /// ACM beside Route 53, with ACM's loop running, and a hosted zone `example.com`.
-  private func running(_ body: (ServiceHarness, ManualClock, String) async throws -> Void) async throws {
+  /// - Parameter metrics: where CloudWatch is, when it is to be there.
+  private func running(metrics: MetricSink? = nil, _ body: (ServiceHarness, ManualClock, String) async throws -> Void)
+    async throws
+  {
     let clock = ManualClock()
     let harness = try ServiceHarness(clock: clock, collections: ACMService.collections + Route53Service.collections) {
-      [ACMService($0), Route53Service($0)]
+      [ACMService($0), Route53Service($0)] + (metrics.map { [$0] } ?? [])
     }
     defer { harness.remove() }
     let service = ACMService(harness.environment)
@@ -113,6 +117,27 @@ import Testing
         $0.sortOrder = "DESCENDING"
       }
       #expect(listed.certificateSummaryList?.map(\.certificateArn) == [arn])
+    }
+  }
+
+  @Test("the days that are left to each certificate are told once a day")
+  func daysToExpiry() async throws {
+    let sink = MetricSink()
+    try await running(metrics: sink) { harness, clock, zone in
+      let arn = try await request(harness)
+      try await record(harness, zone, arn, "UPSERT")
+      let issued = try await until(harness, arn) { $0.status == "ISSUED" }
+      var told = sink.inputs.makeAsyncIterator()
+      for days in [1.0, 3.0] {
+        clock.advance(seconds: (days == 1 ? 1 : 2) * 86_400)
+        let input = try #require(await told.next())
+        #expect(input.namespace == "AWS/CertificateManager")
+        let datum = try #require(input.metricData?.first)
+        #expect(input.metricData?.count == 1 && datum.metricName == "DaysToExpiry")
+        #expect(datum.dimensions?.map { [$0.name, $0.value] } == [["CertificateArn", arn]])
+        let end = try #require(issued.notAfter)
+        #expect(datum.value == ((end.seconds - clock.now.seconds) / 86_400).rounded(.down))
+      }
     }
   }
 
@@ -249,5 +274,22 @@ import Testing
       }
       #expect(try await harness.run(ACM.getAccountConfiguration).expiryEvents?.daysBeforeExpiry == 30)
     }
+  }
+}
+
+/// CloudWatch as far as services tell it of themselves: what was put.
+private final class MetricSink: AWSService {
+  let inputs: AsyncStream<CloudWatch.PutMetricDataInput>
+  private let continuation: AsyncStream<CloudWatch.PutMetricDataInput>.Continuation
+
+  init() { (inputs, continuation) = AsyncStream.makeStream() }
+
+  var apis: [ServiceAPI] {
+    var table = HandlerTable()
+    table.on(CloudWatch.putMetricData) { [continuation] input, _ in
+      continuation.yield(input)
+      return .init()
+    }
+    return [ServiceAPI(CloudWatch.model, actionPrefix: "cloudwatch", table)]
   }
 }

@@ -7,6 +7,7 @@ import Compression
 import ELBv2Model
 import Foundation
 import GateProtocol
+import MetricsKit
 import S3Model
 import ServiceKit
 import Testing

@@ -387,9 +387,9 @@ struct WAFv2RulesTests {
     // What was counted before the first look belongs to the control plane before; a new worker counts from nothing.
     let third = feed.minute(statistics(1122, 9))?.first?.counters ?? []
     #expect(third.first?.blocked == 4)
-    let data = Metrics.data(third, webACL: "edge", region: "us-east-1", at: Timestamp(milliseconds: 0))
-    #expect(data.map(\.metricName) == ["BlockedRequests", "BlockedRequests"])
-    #expect(data.last?.dimensions?.map(\.value) == ["edge", "us-east-1", "ALL"])
+    let points = Metrics.points(third, webACL: "edge", region: "us-east-1")
+    #expect(points.map(\.name) == ["BlockedRequests", "BlockedRequests"])
+    #expect(points.last?.dimensions == ["WebACL": "edge", "Region": "us-east-1", "Rule": "ALL"])
   }
 
   @Test("what requests have in common is told under dimensions of its own, and is not added to the sum of all rules")
@@ -401,26 +401,28 @@ struct WAFv2RulesTests {
       counter.blocked = 2
       return counter
     }
-    let data = Metrics.data(
+    let points = Metrics.points(
       [
         counter("admin", .rule), counter("inner", .rule, group: "own"),
         counter("NoUserAgent_HEADER", .managedRule, group: "core", managed: "AWS#AWSManagedRulesCommonRuleSet"),
         counter("awswaf:000000000000:webacl:edge:area:admin", .label),
         counter("awswaf:000000000000:rulegroup:own:seen", .label, group: "own"), counter("DE", .country),
         counter("Mobile", .device), counter("SQLInjection", .attack),
-      ], webACL: "edge", region: "us-east-1", at: Timestamp(milliseconds: 0))
-    let told = data.map { datum in
-      (datum.dimensions ?? []).map { "\($0.name)=\($0.value)" }.joined(separator: " ")
+      ], webACL: "edge", region: "us-east-1")
+    let told = points.map { point in
+      point.dimensions.sorted { $0.key < $1.key }.filter { $0.key != "Region" }.map { "\($0)=\($1)" }
+        .joined(separator: " ")
     }
-    let base = "WebACL=edge Region=us-east-1"
+    #expect(points.allSatisfy { $0.dimensions["Region"] == "us-east-1" })
     #expect(
       told == [
-        "\(base) Rule=admin", "RuleGroup=own Region=us-east-1 Rule=inner",
-        "\(base) ManagedRuleGroup=AWS#AWSManagedRulesCommonRuleSet ManagedRuleGroupRule=NoUserAgent_HEADER",
-        "\(base) LabelNamespace=awswaf:000000000000:webacl:edge:area LabelName=admin",
-        "RuleGroup=own Region=us-east-1 LabelNamespace=awswaf:000000000000:rulegroup:own LabelName=seen",
-        "\(base) Country=DE", "\(base) Device=Mobile", "\(base) Attack=SQLInjection", "\(base) Rule=ALL",
+        "Rule=admin WebACL=edge", "Rule=inner RuleGroup=own",
+        "ManagedRuleGroup=AWS#AWSManagedRulesCommonRuleSet ManagedRuleGroupRule=NoUserAgent_HEADER WebACL=edge",
+        "LabelName=admin LabelNamespace=awswaf:000000000000:webacl:edge:area WebACL=edge",
+        "LabelName=seen LabelNamespace=awswaf:000000000000:rulegroup:own RuleGroup=own",
+        "Country=DE WebACL=edge", "Device=Mobile WebACL=edge", "Attack=SQLInjection WebACL=edge",
+        "Rule=ALL WebACL=edge",
       ])
-    #expect(data.last?.value == 2)
+    #expect(points.last?.value == 2)
   }
 }

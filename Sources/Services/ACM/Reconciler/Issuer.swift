@@ -4,8 +4,8 @@ import ACMModel
 import AWSCore
 import AWSWire
 import Certificates
-import CloudWatchModel
 import Logging
+import MetricsKit
 import ServiceKit
 import Store
 
@@ -52,40 +52,21 @@ actor Issuer {
     let day = Int(now.seconds / 86_400)
     if measured != day {
       measured = day
-      for (scope, records) in Dictionary(grouping: all, by: \.0) { try await measure(records.map(\.1), scope, now) }
+      for (scope, records) in Dictionary(grouping: all, by: \.0) { await measure(records.map(\.1), scope, now) }
     }
     let tomorrow = Timestamp(seconds: Double(day + 1) * 86_400)
     return min(next ?? tomorrow, tomorrow)
   }
 
   /// `DaysToExpiry`, once a day.
-  private func measure(_ records: [CertificateRecord], _ scope: Scope, _ now: Timestamp) async throws {
-    let data: [CloudWatch.MetricDatum] = records.compactMap { record in
+  private func measure(_ records: [CertificateRecord], _ scope: Scope, _ now: Timestamp) async {
+    let points: [MetricPoint] = records.compactMap { record in
       guard let contents = record.contents, record.status(now) == "ISSUED" else { return nil }
-      return .make {
-        $0.metricName = "DaysToExpiry"
-        $0.dimensions = [
-          .make {
-            $0.name = "CertificateArn"
-            $0.value = record.arn
-          }
-        ]
-        $0.timestamp = now
-        $0.value = ((contents.notAfter.seconds - now.seconds) / 86_400).rounded(.down)
-      }
+      return MetricPoint(
+        name: "DaysToExpiry", dimensions: ["CertificateArn": record.arn], unit: "None",
+        value: ((contents.notAfter.seconds - now.seconds) / 86_400).rounded(.down))
     }
-    for start in stride(from: 0, to: data.count, by: 500) {
-      do {
-        _ = try await service.call(scope).invoke(
-          CloudWatch.putMetricData,
-          .make {
-            $0.namespace = "AWS/CertificateManager"
-            $0.metricData = Array(data[start..<min(start + 500, data.count)])
-          })
-      } catch let error as AWSError {
-        service.environment.logger.warning("no metrics of certificates", metadata: ["error": "\(error.message)"])
-      }
-    }
+    await service.call(scope).put(points, in: "AWS/CertificateManager", at: now)
   }
 }
 

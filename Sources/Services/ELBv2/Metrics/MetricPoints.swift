@@ -2,40 +2,10 @@
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-cloudwatch-metrics.html
 
-import AWSCore
-import AWSWire
-import CloudWatchModel
 import GateProtocol
+import MetricsKit
 
-/// A metric, before it is CloudWatch's shape.
-struct MetricPoint: Sendable, Equatable {
-  var name: String
-  var dimensions: [String: String]
-  var unit: String
-  var value: Double?
-  var values: [Double] = []
-  var counts: [Double] = []
-
-  /// - Parameter time: the minute's begin.
-  func datum(_ time: Timestamp) -> CloudWatch.MetricDatum {
-    .make {
-      $0.metricName = name
-      $0.dimensions = dimensions.sorted { $0.key < $1.key }.map { key, value in
-        .make {
-          $0.name = key
-          $0.value = value
-        }
-      }
-      $0.timestamp = time
-      $0.unit = unit
-      $0.value = value
-      if value == nil {
-        $0.values = values
-        $0.counts = counts
-      }
-    }
-  }
-
+extension MetricPoint {
   /// Requests are samples of one each, as on AWS; other counts are one sample a minute.
   static func count(_ name: String, _ dimensions: [String: String], _ count: UInt64) -> MetricPoint {
     let isOfRequests =

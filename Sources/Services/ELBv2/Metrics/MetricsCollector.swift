@@ -2,9 +2,9 @@
 
 import AWSCore
 import AWSWire
-import CloudWatchModel
 import GateProtocol
 import Logging
+import MetricsKit
 import ServiceKit
 import Store
 
@@ -94,7 +94,8 @@ actor MetricsCollector {
             name: "ReservedLCUs", dimensions: ["LoadBalancer": Names.fullName(loadBalancer: balancer.arn)],
             unit: "Count", value: Double(reserved)))
       }
-      try await put(points.map { $0.datum(time) }, balancer.kind, scope)
+      let call = environment.call(as: ELBv2Service.servicePrincipal, account: scope.account, region: scope.region)
+      await call.put(points, in: balancer.kind == .network ? "AWS/NetworkELB" : "AWS/ApplicationELB", at: time)
     }
   }
 
@@ -113,21 +114,5 @@ actor MetricsCollector {
       }
     }
     return layout
-  }
-
-  private func put(_ data: [CloudWatch.MetricDatum], _ kind: LoadBalancerKind, _ scope: Scope) async throws {
-    let call = environment.call(as: ELBv2Service.servicePrincipal, account: scope.account, region: scope.region)
-    for start in stride(from: 0, to: data.count, by: 500) {
-      do {
-        _ = try await call.invoke(
-          CloudWatch.putMetricData,
-          .make {
-            $0.namespace = kind == .network ? "AWS/NetworkELB" : "AWS/ApplicationELB"
-            $0.metricData = Array(data[start..<min(start + 500, data.count)])
-          })
-      } catch let error as AWSError {
-        environment.logger.warning("no metrics of load balancers", metadata: ["error": "\(error.message)"])
-      }
-    }
   }
 }

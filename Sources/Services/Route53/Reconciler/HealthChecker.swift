@@ -5,6 +5,7 @@ import AWSWire
 import CloudWatchModel
 import HealthProbe
 import Logging
+import MetricsKit
 import ServiceKit
 import Store
 
@@ -82,7 +83,7 @@ actor HealthChecker {
     if measured != minute {
       measured = minute
       for (scope, checks) in Dictionary(grouping: all, by: \.0) {
-        try await measure(checks.map(\.1), seen.filter { $0.0 == scope }.map(\.1), scope, now)
+        await measure(checks.map(\.1), seen.filter { $0.0 == scope }.map(\.1), scope, now)
       }
     }
     return next
@@ -170,26 +171,15 @@ actor HealthChecker {
 
   private func measure(
     _ checks: [HealthCheckRecord], _ seen: [HealthRecord], _ scope: Scope, _ now: Timestamp
-  ) async throws {
+  ) async {
     let book = HealthBook(
       checks: Dictionary(checks.map { ($0.id, $0) }, uniquingKeysWith: { $1 }),
       seen: Dictionary(seen.map { ($0.id, $0) }, uniquingKeysWith: { $1 }))
-    let data = checks.flatMap { check in
-      HealthMetrics.data(check, book, latencies[Key(account: scope.account, check: check.id)], now)
+    let points = checks.flatMap { check in
+      HealthMetrics.points(check, book, latencies[Key(account: scope.account, check: check.id)])
     }
     let call = service.environment.call(
       as: Route53Service.servicePrincipal, account: scope.account, region: HealthMetrics.region)
-    for start in stride(from: 0, to: data.count, by: 500) {
-      do {
-        _ = try await call.invoke(
-          CloudWatch.putMetricData,
-          .make {
-            $0.namespace = "AWS/Route53"
-            $0.metricData = Array(data[start..<min(start + 500, data.count)])
-          })
-      } catch let error as AWSError {
-        service.environment.logger.warning("no metrics of health checks", metadata: ["error": "\(error.message)"])
-      }
-    }
+    await call.put(points, in: "AWS/Route53", at: now)
   }
 }

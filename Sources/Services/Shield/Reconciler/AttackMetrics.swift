@@ -3,9 +3,7 @@
 // https://docs.aws.amazon.com/waf/latest/developerguide/shield-metrics.html
 
 import AWSCore
-import AWSWire
-import CloudWatchModel
-import Logging
+import MetricsKit
 import ServiceKit
 import Store
 
@@ -38,11 +36,11 @@ actor AttackMetrics {
     guard isProtected else { return }
     if record.ended != nil {
       told[record.id] = nil
-      return await put(Self.end(record), resource)
+      return await put(Self.end(record), resource, record.updated)
     }
     told[record.id] = Told(
       resource: resource, at: record.updated, vectors: record.vectors, bytes: record.bytes ?? 0)
-    await put(Self.volumes(record, since: last.map { ($0.at, $0.vectors, $0.bytes) }), resource)
+    await put(Self.volumes(record, since: last.map { ($0.at, $0.vectors, $0.bytes) }), resource, record.updated)
   }
 
   /// Tells each day that nothing happens to resources that are not attacked; until the task is cancelled.
@@ -57,21 +55,22 @@ actor AttackMetrics {
     let protections = try await environment.store.read { try $0.list(ProtectionRecord.self).map(\.1) }
     let attacked = Set(told.values.map(\.resource))
     for protection in protections where !attacked.contains(protection.resource) {
-      await put([Self.detected(protection.resource, false, environment.clock.now)], protection.resource)
+      await put([Self.detected(protection.resource, false)], protection.resource, environment.clock.now)
     }
   }
 
   // MARK: - Data
 
-  private static func detected(_ resource: String, _ isAttacked: Bool, _ time: Timestamp) -> CloudWatch.MetricDatum {
-    datum("DDoSDetected", [("ResourceArn", resource)], isAttacked ? 1 : 0, "Count", time)
+  private static func detected(_ resource: String, _ isAttacked: Bool) -> MetricPoint {
+    MetricPoint(
+      name: "DDoSDetected", dimensions: ["ResourceArn": resource], unit: "Count", value: isAttacked ? 1 : 0)
   }
 
   /// Rates since the last telling; of the first the averages so far.
   static func volumes(
     _ record: AttackRecord, since last: (at: Timestamp, vectors: [AttackRecord.Vector], bytes: Int)?
-  ) -> [CloudWatch.MetricDatum] {
-    var data = [detected(record.resource, true, record.updated)]
+  ) -> [MetricPoint] {
+    var points = [detected(record.resource, true)]
     let seconds = max(1, record.updated.seconds - (last?.at ?? record.started).seconds)
     for vector in record.vectors {
       let old = last?.vectors.first { $0.name == vector.name }
@@ -79,18 +78,18 @@ actor AttackMetrics {
       let rate = samples > 0 ? (vector.sum - (old?.sum ?? 0)) / Double(samples) : 0
       let bits = Double((record.bytes ?? 0) - (last?.bytes ?? 0)) * 8 / seconds
       for (name, value, unit) in measures(vector.name, rate: rate, bits: bits) {
-        data.append(datum(name, dimensions(record, vector), value, unit, record.updated))
+        points.append(MetricPoint(name: name, dimensions: dimensions(record, vector), unit: unit, value: value))
       }
     }
-    return data
+    return points
   }
 
   /// Nothing more of anything.
-  static func end(_ record: AttackRecord) -> [CloudWatch.MetricDatum] {
-    [detected(record.resource, false, record.updated)]
+  static func end(_ record: AttackRecord) -> [MetricPoint] {
+    [detected(record.resource, false)]
       + record.vectors.flatMap { vector in
         measures(vector.name, rate: 0, bits: 0).map { name, value, unit in
-          datum(name, dimensions(record, vector), value, unit, record.updated)
+          MetricPoint(name: name, dimensions: dimensions(record, vector), unit: unit, value: value)
         }
       }
   }
@@ -107,8 +106,8 @@ actor AttackMetrics {
     }
   }
 
-  private static func dimensions(_ record: AttackRecord, _ vector: AttackRecord.Vector) -> [(String, String)] {
-    [("ResourceArn", record.resource), ("AttackVector", dimension(vector.name))]
+  private static func dimensions(_ record: AttackRecord, _ vector: AttackRecord.Vector) -> [String: String] {
+    ["ResourceArn": record.resource, "AttackVector": dimension(vector.name)]
   }
 
   /// `UDP_TRAFFIC` is `UDPTraffic` as a dimension.
@@ -118,38 +117,12 @@ actor AttackMetrics {
     }.joined()
   }
 
-  private static func datum(
-    _ name: String, _ dimensions: [(String, String)], _ value: Double, _ unit: String, _ time: Timestamp
-  ) -> CloudWatch.MetricDatum {
-    .make {
-      $0.metricName = name
-      $0.dimensions = dimensions.map { key, value in
-        .make {
-          $0.name = key
-          $0.value = value
-        }
-      }
-      $0.value = value
-      $0.unit = unit
-      $0.timestamp = time
-    }
-  }
-
   /// To the resource's region; those of global resources are in us-east-1.
-  private func put(_ data: [CloudWatch.MetricDatum], _ resource: String) async {
+  private func put(_ points: [MetricPoint], _ resource: String, _ time: Timestamp) async {
     guard let arn = ARN(resource) else { return }
     let call = environment.call(
       as: AttackRecorder.servicePrincipal, account: arn.account.isEmpty ? nil : arn.account,
       region: arn.region.isEmpty ? "us-east-1" : arn.region)
-    do {
-      _ = try await call.invoke(
-        CloudWatch.putMetricData,
-        .make {
-          $0.namespace = Self.namespace
-          $0.metricData = data
-        })
-    } catch {
-      environment.logger.warning("no metrics of attacks", metadata: ["error": "\(error)"])
-    }
+    await call.put(points, in: Self.namespace, at: time)
   }
 }
