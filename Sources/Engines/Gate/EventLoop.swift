@@ -132,7 +132,7 @@ final class EventLoop {
   /// nothing to do.
   func step(at time: UInt64) -> Bool {
     let count = gate_epoll_wait(poll, events, Int32(Self.eventCapacity), 0)
-    let isBusy = count > 0 || !ready.isEmpty || time >= nextSweep
+    let isBusy = count > 0 || !ready.isEmpty || !handshakes.isEmpty || time >= nextSweep
     serve(count, at: time)
     return isBusy
   }
@@ -148,7 +148,7 @@ final class EventLoop {
       for connection in resuming where !connection.isClosed { connection.resume() }
       resuming.removeAll(keepingCapacity: true)
     }
-    if !handshakes.isEmpty, let client = handshakes.next() { client.takeTurn() }
+    if !handshakes.isEmpty, let client = handshakes.next(isQuiet: count <= 0) { client.takeTurn() }
     if now >= nextSweep { sweep() }
     if now >= nextLogHandOver { handOverLogs() }
     if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }

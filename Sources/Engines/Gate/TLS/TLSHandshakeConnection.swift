@@ -3,18 +3,26 @@ import CLinux
 import GateProtocol
 
 /// Clients that wait for the answer to their ClientHello, in the order they came. A signature takes as long as twenty
-/// requests: a loop makes one between two looks at the others, so that a storm of handshakes delays who is connected by
-/// one of them, not by the whole storm.
+/// requests: a loop makes one when nobody who is connected wants anything, or at the third look at them at the latest, so
+/// that a storm of handshakes delays them by one, not by the whole storm, and they do not keep it waiting.
 struct HandshakeQueue {
+  /// One look made p99 of requests in a storm of handshakes 5 % higher, sixteen 8 % (Benchmarks/gate, handshake).
+  private static let looksMax = 3
+
   private var waiting: [TLSHandshakeConnection] = []
   private var first = 0
+  private var looks = 0
 
   var isEmpty: Bool { first == waiting.count }
 
   mutating func add(_ connection: TLSHandshakeConnection) { waiting.append(connection) }
 
-  /// The next one that is still there.
-  mutating func next() -> TLSHandshakeConnection? {
+  /// The next one that is still there, when it is time for it.
+  /// - Parameter isQuiet: there was nothing to do for those who are connected.
+  mutating func next(isQuiet: Bool) -> TLSHandshakeConnection? {
+    looks += 1
+    guard isQuiet || looks >= Self.looksMax else { return nil }
+    looks = 0
     defer {
       if first == waiting.count || first > 1024 {
         waiting.removeFirst(first)
