@@ -357,12 +357,60 @@ struct GateWebACLTests {
         line.contains(#""args":"a=1&Hoppy=XNJybDQ6H0djxSvg3tsn7QDqLEJUAeh82KGM8ggrBfM=&b=hello&hoppy""#), "\(line)")
       #expect(line.contains(#"{"name":"X-KEY","value":"REDACTED"}"#) && line.contains(#""value":"plain""#))
       #expect(line.contains(#""value":"a=1; Session=REDACTED; b=2""#))
-      #expect(records.lines.contains { $0.text.contains(#""limitValue":"REDACTED""#) })
+      #expect(
+        records.lines.contains {
+          $0.text.contains(
+            #""customValues":[{"key":"HEADER","name":"x-key","value":"REDACTED"},{"key":"IP","value":"127.0.0.1"}]"#)
+        })
       #expect(!records.lines.contains { $0.text.contains("s3cret") })
       #expect(
         !records.samples.contains { sample in
           sample.uri.contains("s3cret") || sample.headers.contains { $0.value.contains("s3cret") }
         })
+    }
+  }
+
+  @Test("a log line tells what rules found in a request, and how large its body was")
+  func details() async throws {
+    let server = try Self.echo()
+    let body = WebACL.Inspection(.body(.proceed), [.urlDecode])
+    var acl = WebACL(
+      id: "acl",
+      rules: [
+        .init(name: "xss", priority: 1, .crossSiteScripting(WebACL.Inspection(.header("x-note"))), .count()),
+        .init(name: "sql", priority: 2, .sqlInjection(body, isSensitive: true), .block()),
+      ])
+    acl.bodyLimit = 40
+    acl.logging = WebACL.Logging()
+    let wanted = acl
+    try await GateFixture.with { gate in
+      let events = try await gate.client.events()
+      let port = try await serve(gate, server, wanted)
+      let head = "POST / HTTP/1.1\r\nHost: h\r\nX-Note: <svg/onload=alert(1)>\r\n"
+      let attack = "id=1%27+union+select+1"
+      let texts = [
+        head + "Content-Length: \(attack.utf8.count)\r\n\r\n" + attack,
+        head + "Transfer-Encoding: chunked\r\n\r\n5\r\nid=1;\r\n13\r\n drop table users--\r\n0\r\n\r\n",
+        head + "Content-Length: 60\r\n\r\n" + String(repeating: "a", count: 60),
+      ]
+      for text in texts { _ = try await request(port, from: "127.0.0.1", text) }
+      var lines: [String] = []
+      for await event in events {
+        if case .webACL(let news) = event { lines += news.lines.map(\.text) }
+        if lines.count >= texts.count { break }
+      }
+      let counted =
+        #""nonTerminatingMatchingRules":[{"ruleId":"xss","action":"COUNT","ruleMatchDetails":[{"conditionType":"XSS","#
+        + #""location":"HEADER","matchedData":["<","svg"],"matchedFieldName":"x-note"}]}]"#
+      #expect(lines.allSatisfy { $0.contains(counted) && $0.contains(#""scheme":"http""#) }, "\(lines)")
+      let whole = #""requestBodySize":22,"requestBodySizeInspectedByWAF":22"#
+      let first = try #require(lines.first { $0.contains(whole) })
+      #expect(first.contains(#""location":"BODY","matchedData":["#) && first.contains(#""sensitivityLevel":"HIGH""#))
+      let chunked = #""requestBodySize":24,"requestBodySizeInspectedByWAF":24"#
+      let second = try #require(lines.first { $0.contains(chunked) })
+      #expect(second.contains(#""matchedData":["1",";","drop","table","users"]"#), "\(second)")
+      let cut = #""requestBodySize":60,"requestBodySizeInspectedByWAF":40,"oversizeFields":["REQUEST_BODY"]"#
+      #expect(lines.contains { $0.contains(cut) && $0.contains(#""terminatingRuleMatchDetails":[]"#) }, "\(lines)")
     }
   }
 

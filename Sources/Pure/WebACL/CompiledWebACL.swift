@@ -108,6 +108,8 @@ public final class CompiledWebACL: Sendable {
   let hasAttacks: Bool
   /// Bytes of a body that rules need; 0 when none looks at it.
   public let bodyNeeded: Int
+  /// There is a log.
+  public var isLogged: Bool { source.logging != nil }
   /// Rules look at fingerprints of clients, or the log tells them.
   public let needsFingerprints: Bool
 

@@ -5,22 +5,39 @@
 public struct CrossSiteScriptingDetector {
   public init() {}
 
-  public func isAttack(_ text: ByteView) -> Bool {
-    guard text.count > 3 else { return false }
-    if hasBadTag(text) { return true }
-    if isScriptAddress(text, 0, text.count) { return true }
+  public func isAttack(_ text: ByteView) -> Bool { find(text) != nil }
+
+  /// The pieces that make a text an attack; none when it is none. At most three.
+  func pieces(_ text: ByteView) -> [Range<Int>] {
+    guard let finding = find(text) else { return [] }
+    return [finding.first, finding.second, finding.third].compactMap { $0 }.filter { !$0.isEmpty }
+  }
+
+  /// What was found, by places; made without allocating.
+  private struct Finding {
+    var first: Range<Int>
+    var second: Range<Int>?
+    var third: Range<Int>?
+  }
+
+  private func find(_ text: ByteView) -> Finding? {
+    guard text.count > 3 else { return nil }
+    if let tag = badTag(text) { return tag }
+    if isScriptAddress(text, 0, text.count) {
+      return Finding(first: 0..<((text.firstIndex(of: 0x3A) ?? text.count - 1) + 1))
+    }
     for quote in [UInt8(0x22), 0x27, 0x60] {
       guard let place = text.firstIndex(of: quote) else { continue }
-      if hasBadAttributes(text, from: place + 1, needsKnownEvent: false) { return true }
-      if breaksScript(text, place, quote) { return true }
+      if let attribute = badAttribute(text, from: place + 1, needsKnownEvent: false) { return attribute }
+      if let script = brokenScript(text, place, quote) { return script }
     }
     // An attribute without quotes ends at the first space.
     if let place = text.firstIndex(where: { isSpace($0) || $0 == 0x2F }),
-      hasBadAttributes(text, from: place + 1, needsKnownEvent: true)
+      let attribute = badAttribute(text, from: place + 1, needsKnownEvent: true)
     {
-      return true
+      return attribute
     }
-    return hasBadAttributes(text, from: 0, needsKnownEvent: true)
+    return badAttribute(text, from: 0, needsKnownEvent: true)
   }
 
   func isAttack(_ text: String) -> Bool {
@@ -36,17 +53,19 @@ public struct CrossSiteScriptingDetector {
     "listener", "vmlframe", "param", "template", "foreignobject",
   ]
 
-  private func hasBadTag(_ text: ByteView) -> Bool {
+  private func badTag(_ text: ByteView) -> Finding? {
     var index = 0
     // Where a scan of attributes has been it need not go again: the next tag may begin inside of this one.
     var seen: [Bool] = []
     while let open = text[index...].firstIndex(of: 0x3C) {
       index = open + 1
       while index < text.count, text[index] == 0 { index += 1 }
-      guard index < text.count else { return false }
+      guard index < text.count else { return nil }
       if text[index] == 0x21 || text[index] == 0x3F {
-        if isBadDeclaration(text, index) { return true }
-        continue
+        guard isBadDeclaration(text, index) else { continue }
+        var end = index + 1
+        while end < text.count, !isSpace(text[end]), text[end] != 0x3E { end += 1 }
+        return Finding(first: open..<index + 1, second: index + 1..<end)
       }
       let isEnd = text[index] == 0x2F
       if isEnd { index += 1 }
@@ -59,12 +78,14 @@ public struct CrossSiteScriptingDetector {
       }
       var name = String(decoding: text[start..<index].filter { $0 != 0 }.map(lowercased), as: UTF8.self)
       if let colon = name.lastIndex(of: ":") { name = String(name[name.index(after: colon)...]) }
-      if Self.badTags.contains(name) { return true }
+      if Self.badTags.contains(name) { return Finding(first: open..<start, second: start..<index) }
       if isEnd { continue }
       if seen.isEmpty { seen = Array(repeating: false, count: text.count + 1) }
-      if hasBadAttributes(text, from: index, isInTag: true, needsKnownEvent: false, &seen) { return true }
+      if let attribute = badAttribute(text, from: index, isInTag: true, needsKnownEvent: false, &seen) {
+        return attribute
+      }
     }
-    return false
+    return nil
   }
 
   /// What old browsers ran: conditional comments, entities, stylesheets of XML.
@@ -111,19 +132,19 @@ public struct CrossSiteScriptingDetector {
     "onunload", "onvolumechange", "onwaiting", "onwebkitanimationend", "onwheel",
   ]
 
-  private func hasBadAttributes(_ text: ByteView, from start: Int, needsKnownEvent: Bool) -> Bool {
+  private func badAttribute(_ text: ByteView, from start: Int, needsKnownEvent: Bool) -> Finding? {
     var seen = [Bool](repeating: false, count: text.count + 1)
-    return hasBadAttributes(text, from: start, isInTag: false, needsKnownEvent: needsKnownEvent, &seen)
+    return badAttribute(text, from: start, isInTag: false, needsKnownEvent: needsKnownEvent, &seen)
   }
 
   /// - Parameter needsKnownEvent: only events that exist count, and only with something like a script behind them.
-  private func hasBadAttributes(
+  private func badAttribute(
     _ text: ByteView, from start: Int, isInTag: Bool, needsKnownEvent: Bool, _ seen: inout [Bool]
-  ) -> Bool {
+  ) -> Finding? {
     var index = start
     while index < text.count {
       while index < text.count, isSpace(text[index]) || text[index] == 0x2F || text[index] == 0 { index += 1 }
-      guard index < text.count, text[index] != 0x3E, !seen[index] else { return false }
+      guard index < text.count, text[index] != 0x3E, !seen[index] else { return nil }
       seen[index] = true
       let nameStart = index
       while index < text.count, !isSpace(text[index]),
@@ -131,10 +152,12 @@ public struct CrossSiteScriptingDetector {
       {
         index += 1
       }
+      let nameEnd = index
       let name = String(
         decoding: text[nameStart..<min(index, nameStart + 48)].filter { $0 != 0 }.map(lowercased), as: UTF8.self)
       while index < text.count, isSpace(text[index]) { index += 1 }
       guard index < text.count, text[index] == 0x3D else { continue }
+      let equals = index
       index += 1
       while index < text.count, isSpace(text[index]) { index += 1 }
       let valueStart = index
@@ -150,9 +173,11 @@ public struct CrossSiteScriptingDetector {
         valueEnd = index
       }
       let inner = valueStart < valueEnd && [0x22, 0x27, 0x60].contains(text[valueStart]) ? valueStart + 1 : valueStart
-      if isBad(name, text, inner, valueEnd, isInTag, needsKnownEvent) { return true }
+      if isBad(name, text, inner, valueEnd, isInTag, needsKnownEvent) {
+        return Finding(first: nameStart..<nameEnd, second: equals..<equals + 1, third: inner..<max(inner, valueEnd))
+      }
     }
-    return false
+    return nil
   }
 
   private func isBad(
@@ -227,15 +252,18 @@ public struct CrossSiteScriptingDetector {
   ]
 
   /// Whether a string of a script ends here and something is called behind it.
-  private func breaksScript(_ text: ByteView, _ place: Int, _ quote: UInt8) -> Bool {
+  private func brokenScript(_ text: ByteView, _ place: Int, _ quote: UInt8) -> Finding? {
     var index = place + 1
     while index < text.count, isSpace(text[index]) || text[index] == 0x29 || text[index] == 0x7D { index += 1 }
     guard index < text.count, [0x3B, 0x2B, 0x2D, 0x2C, 0x7C, 0x26, 0x2A, 0x5E, 0x3F].contains(text[index]) else {
-      return false
+      return nil
     }
     for position in index..<text.count {
-      for call in Self.calls where text.hasText(call, at: position) { return true }
+      for call in Self.calls where text.hasText(call, at: position) {
+        return Finding(
+          first: place..<place + 1, second: index..<index + 1, third: position..<position + call.utf8CodeUnitCount)
+      }
     }
-    return false
+    return nil
   }
 }

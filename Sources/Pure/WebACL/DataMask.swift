@@ -18,12 +18,18 @@ extension WebACL {
     public var hashAccount: String?
     /// What rate-based rules tell of the part is told as it is.
     public var sparesRates: Bool
+    /// What rules found in the part is told as it is; nil: it is not.
+    public var sparesMatches: Bool?
 
-    public init(_ part: Part, names: [String] = [], hashAccount: String? = nil, sparesRates: Bool = false) {
+    public init(
+      _ part: Part, names: [String] = [], hashAccount: String? = nil, sparesRates: Bool = false,
+      sparesMatches: Bool? = nil
+    ) {
       self.part = part
       self.names = names
       self.hashAccount = hashAccount
       self.sparesRates = sparesRates
+      self.sparesMatches = sparesMatches
     }
   }
 }
@@ -38,7 +44,7 @@ struct DataMask {
     protections.first { $0.part == part && ($0.names.isEmpty || $0.names.contains(name.lowercased())) }
   }
 
-  private func masked(_ value: String, _ protection: WebACL.DataProtection) -> String {
+  func masked(_ value: String, _ protection: WebACL.DataProtection) -> String {
     guard let account = protection.hashAccount else { return Self.redacted }
     return Base64.encode(Array((account + value).utf8).withUnsafeBufferPointer { SHA2.sha256($0) })
   }
@@ -55,21 +61,49 @@ struct DataMask {
     return pairs(value, .queryArgument, separator: "&")
   }
 
-  /// What a rate-based rule's key held.
-  func rate(_ value: String, _ keys: [WebACL.Rate.Key]) -> String {
-    for key in keys {
-      let found: WebACL.DataProtection? =
-        switch key {
-        case .header(let name, _): protection(.header, name) ?? (name == "cookie" ? protection(.cookie) : nil)
-        case .cookie(let name, _): protection(.cookie, name) ?? protection(.header, "cookie")
-        case .queryArgument(let name, _): protection(.queryArgument, name) ?? protection(.queryString)
-        // An argument that is protected may be anywhere in it.
-        case .queryString: protection(.queryString) ?? protections.first { $0.part == .queryArgument }
-        default: nil
-        }
-      if let found, !found.sparesRates { return masked(value, found) }
-    }
-    return value
+  /// What a key of a rate-based rule held.
+  func rate(_ value: String, _ key: WebACL.Rate.Key) -> String {
+    if protections.isEmpty { return value }
+    let found: [WebACL.DataProtection?] =
+      switch key {
+      case .header(let name, _): header(name)
+      case .cookie(let name, _): [protection(.cookie, name), protection(.header, "cookie")]
+      case .queryArgument(let name, _): [protection(.queryArgument, name), protection(.queryString)]
+      case .queryString: query
+      default: []
+      }
+    guard let protection = found.lazy.compactMap({ $0 }).first(where: { !$0.sparesRates }) else { return value }
+    return masked(value, protection)
+  }
+
+  /// What protects a part of a request in which a rule found something.
+  /// - Parameter name: of the header, cookie or argument.
+  func protection(ofMatchIn field: WebACL.Field, _ name: String) -> WebACL.DataProtection? {
+    if protections.isEmpty { return nil }
+    let found: [WebACL.DataProtection?] =
+      switch field {
+      case .header, .headers: header(name)
+      case .cookies: [protection(.cookie, name), protection(.header, "cookie")]
+      case .queryArgument, .allQueryArguments: [protection(.queryArgument, name), protection(.queryString)]
+      case .queryString, .uriFragment: query
+      case .body, .jsonBody: [protection(.body)]
+      case .method, .uriPath, .headerOrder, .ja3, .ja4: []
+      }
+    return found.lazy.compactMap { $0 }.first { !($0.sparesMatches ?? false) }
+  }
+
+  /// Names of arguments, and of cookies, must not be seen.
+  var hidesQuery: Bool { protection(.queryString) != nil }
+  var hidesCookies: Bool { protection(.header, "cookie") != nil }
+
+  /// A cookie that is protected may be anywhere in the line.
+  private func header(_ name: String) -> [WebACL.DataProtection?] {
+    [protection(.header, name)] + (name.lowercased() == "cookie" ? protections.filter { $0.part == .cookie } : [])
+  }
+
+  /// An argument that is protected may be anywhere in the query.
+  private var query: [WebACL.DataProtection?] {
+    [protection(.queryString)] + protections.filter { $0.part == .queryArgument }
   }
 
   /// `a=b;c=d` with the values of protected names masked, everything else as it is.

@@ -57,6 +57,47 @@ enum FieldReader {
     if let text { out.views.append(arena.copy(Array(text.utf8))) } else { out.verdict = fallback }
   }
 
+  /// The name that a part's value with this number has, in the order of `read`; empty where values have none.
+  static func name(_ field: WebACL.Field, _ request: WebRequest, _ index: Int) -> String {
+    var found = FieldValues()
+    switch field {
+    case .header(let name), .queryArgument(let name): return name
+    case .allQueryArguments: arguments(request.query) { name, _ in found.views.append(name) }
+    case .headers(let selection, let scope, let oversize):
+      return read(.headers(selection, .keys, oversize), request, scope == .all ? index / 2 : index)
+    case .cookies(let selection, let scope, let oversize):
+      return read(.cookies(selection, .keys, oversize), request, scope == .all ? index / 2 : index)
+    default: return ""
+    }
+    return index < found.views.count ? found.views[index].text : ""
+  }
+
+  private static func read(_ field: WebACL.Field, _ request: WebRequest, _ index: Int) -> String {
+    var found = FieldValues()
+    // Headers and cookies are read in place.
+    read(field, request, Arena(), &found)
+    return index < found.views.count ? found.views[index].text : ""
+  }
+
+  /// Whether a part that was read is larger than what is looked at, and how AWS names it then.
+  static func oversize(_ field: WebACL.Field, _ request: WebRequest) -> String? {
+    switch field {
+    case .body: return request.isBodyCut ? "REQUEST_BODY" : nil
+    case .jsonBody: return request.isBodyCut ? "REQUEST_JSON_BODY" : nil
+    case .headers, .headerOrder:
+      let bytes = request.fields.reduce(0) { $0 + $1.name.count + $1.value.count }
+      return bytes > partBytesMax || request.fields.count > partCountMax ? "REQUEST_HEADERS" : nil
+    case .cookies:
+      var (bytes, count) = (0, 0)
+      cookies(request) { name, value in
+        bytes += name.count + value.count
+        count += 1
+      }
+      return bytes > partBytesMax || count > partCountMax ? "REQUEST_COOKIES" : nil
+    default: return nil
+    }
+  }
+
   /// Names and values of a query, as they stand there.
   static func arguments(_ query: ByteView, _ take: (ByteView, ByteView) -> Void) {
     var start = 0

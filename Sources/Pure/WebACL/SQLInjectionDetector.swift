@@ -38,19 +38,54 @@ public final class SQLInjectionDetector {
     var total = 0
     let tokens = tokenizer.tokens
     for index in tokens.indices {
-      switch tokens[index].kind {
-      case .keyword: total += keyword(tokens, index)
-      case .logic: total += logic(tokens, index)
-      case .semicolon: total += stacked(tokens, index)
-      case .function, .word, .variable: total += name(tokens, index)
-      case .string: total += string(tokens, index)
-      case .comment: total += comment(tokens, index)
-      case .number: total += number(tokens, index)
-      default: break
-      }
+      total += weight(tokens, index)
       if total >= Self.threshold { return total }
     }
     return total
+  }
+
+  @inline(__always)
+  private func weight(_ tokens: [SQLToken], _ index: Int) -> Int {
+    switch tokens[index].kind {
+    case .keyword: keyword(tokens, index)
+    case .logic: logic(tokens, index)
+    case .semicolon: stacked(tokens, index)
+    case .function, .word, .variable: name(tokens, index)
+    case .string: string(tokens, index)
+    case .comment: comment(tokens, index)
+    case .number: number(tokens, index)
+    default: 0
+    }
+  }
+
+  /// The pieces of SQL that make a text an attack, without quotes around strings; none when it is none. At most
+  /// `MatchDetail.piecesMax`, from the one before what weighs most.
+  func pieces(_ text: ByteView, isSensitive: Bool) -> [Range<Int>] {
+    guard text.count >= 3, text.contains(where: { !isWordByte($0) }) else { return [] }
+    let wanted = isSensitive ? Self.sensitiveThreshold : Self.threshold
+    for quote in [nil, UInt8(0x27), 0x22] where quote.map({ text.contains($0) }) ?? true {
+      guard score(text, quote) >= wanted else { continue }
+      let tokens = tokenizer.tokens
+      var (total, heaviest, place) = (0, 0, 0)
+      for index in tokens.indices {
+        let found = weight(tokens, index)
+        if found > heaviest { (heaviest, place) = (found, index) }
+        total += found
+        if total >= Self.threshold { break }
+      }
+      return tokens[max(0, place - 1)...].prefix(MatchDetail.piecesMax).map { piece($0) }.filter { !$0.isEmpty }
+    }
+    return []
+  }
+
+  /// Where a token stands; of strings what is inside of the quotes.
+  private func piece(_ token: SQLToken) -> Range<Int> {
+    var (start, end) = (max(0, Int(token.start)), min(text.count, Int(token.end)))
+    guard token.kind == .string, start < end else { return start..<max(start, end) }
+    func isQuote(_ index: Int) -> Bool { text[index] == 0x27 || text[index] == 0x22 }
+    if isQuote(start) { start += 1 }
+    if start < end, isQuote(end - 1) { end -= 1 }
+    return start..<end
   }
 
   // MARK: - Looking around

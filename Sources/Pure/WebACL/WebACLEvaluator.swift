@@ -28,8 +28,8 @@ public final class WebACLEvaluator {
   private var stamps: [UInt64]
   private var stamp: UInt64 = 0
   private let matchers: [LinearRegexMatcher]
-  private let sql = SQLInjectionDetector()
-  private let script = CrossSiteScriptingDetector()
+  let sql = SQLInjectionDetector()
+  let script = CrossSiteScriptingDetector()
   private var tables: [RateTable]
   private var limited: [Set<UInt64>]
   /// What is known of addresses; may be changed between requests.
@@ -49,8 +49,8 @@ public final class WebACLEvaluator {
     var groups: [GroupResult] = []
     /// The step that ended the evaluation; nil for the default action.
     var terminating: Int?
-    /// Rate rules that matched, with their keys' texts.
-    var rates: [(rule: Int, value: String)] = []
+    /// Rate rules that matched, with the address that they counted by; nil where there is none or it is not valid.
+    var rates: [(rule: Int, address: SourceAddress?)] = []
     var inserted: [WebACL.Header] = []
 
     mutating func clear() {
@@ -208,7 +208,7 @@ public final class WebACLEvaluator {
   }
 
   /// The values of a node, made now or before for this request.
-  private func read(_ index: Int) -> FieldValues {
+  func read(_ index: Int) -> FieldValues {
     if stamps[index] == stamp { return values[index] }
     stamps[index] = stamp
     let node = acl.nodes[index]
@@ -223,12 +223,21 @@ public final class WebACLEvaluator {
     return values[index]
   }
 
+  /// Parts that were read for this request and are larger than what is looked at, as AWS names them.
+  var oversizeParts: [String] {
+    var found: [String] = []
+    for (index, node) in acl.nodes.enumerated() where node.parent < 0 && stamps[index] == stamp {
+      if let name = FieldReader.oversize(node.field, request), !found.contains(name) { found.append(name) }
+    }
+    return found.sorted()
+  }
+
   private func any(_ node: Int, _ test: (ByteView) -> Bool) -> Bool {
     let found = read(node)
     return found.verdict ?? found.views.contains(where: test)
   }
 
-  private func matches(_ statement: CompiledWebACL.CompiledStatement) -> Bool {
+  func matches(_ statement: CompiledWebACL.CompiledStatement) -> Bool {
     switch statement {
     case .byteMatch(let node, let position, let bytes): return any(node) { Self.matches($0, position, bytes) }
     case .regex(let node, let matcher): return any(node) { matchers[matcher].matches($0) }
@@ -363,7 +372,9 @@ public final class WebACLEvaluator {
         case .address(let found):
           hasher.combine(found)
           address = found
-        case .none(let matches): return matches
+        case .none(let matches):
+          if matches { trail.rates.append((index, nil)) }
+          return matches
         }
       case .system:
         if rule.rate.forwardedIP == nil {
@@ -372,15 +383,20 @@ public final class WebACLEvaluator {
         }
         switch forwardedAddress(rule.rate) {
         case .address(let found): hasher.combine(forwardedSystem(found))
-        case .none(let matches): return matches
+        case .none(let matches):
+          if matches { trail.rates.append((index, nil)) }
+          return matches
         }
       case .labelNamespace(let namespace):
-        guard let label = trail.labels.first(where: { Self.matches(label: $0, namespace, true) }) else { return false }
+        guard let label = label(in: namespace) else { return false }
         hasher.combine(label)
       default:
         // A request that lacks a part of the key is neither counted nor limited; without a fingerprint the key says.
         let found = read(rule.nodes[position])
-        if let verdict = found.verdict { return verdict }
+        if let verdict = found.verdict {
+          if verdict { trail.rates.append((index, nil)) }
+          return verdict
+        }
         guard let view = found.views.first else { return false }
         hasher.combine(view.count)
         hasher.combine(bytes: UnsafeRawBufferPointer(view))
@@ -389,18 +405,25 @@ public final class WebACLEvaluator {
     let key = UInt64(bitPattern: Int64(hasher.finalize()))
     tables[index].count(key, address)
     guard limited[index].contains(key) else { return false }
-    trail.rates.append((index, rateValue(rule, address)))
+    trail.rates.append((index, address))
     return true
   }
 
-  private func rateValue(_ rule: CompiledWebACL.RateRule, _ address: SourceAddress?) -> String {
-    if rule.rate.keys.isEmpty { return "" }
-    if let address, rule.rate.keys.count == 1 { return address.text }
-    let values = rule.rate.keys.indices.compactMap { position -> String? in
-      if rule.nodes[position] >= 0 { return read(rule.nodes[position]).views.first?.text ?? "" }
-      guard rule.rate.keys[position] == .system else { return nil }
-      return "\((rule.rate.forwardedIP == nil ? request.system : request.forwardedSystem) ?? 0)"
+  /// The first label of the request in a namespace.
+  private func label(in namespace: String) -> String? {
+    trail.labels.first { Self.matches(label: $0, namespace, true) }
+  }
+
+  /// What the request holds of a key of a rate-based rule that matched it; nil where it holds nothing of it.
+  /// - Parameter position: of the key in the rule.
+  func keyValue(_ rule: CompiledWebACL.RateRule, _ position: Int, _ address: SourceAddress?) -> String? {
+    switch rule.rate.keys[position] {
+    case .ip: return request.source.text
+    case .forwardedIP: return address?.text
+    case .system:
+      return ((rule.rate.forwardedIP == nil ? request.system : request.forwardedSystem)).map { "\($0)" }
+    case .labelNamespace(let namespace): return label(in: namespace)
+    default: return read(rule.nodes[position]).views.first?.text
     }
-    return values.joined(separator: "|")
   }
 }

@@ -23,6 +23,10 @@ public final class WebRequest {
   public internal(set) var body = ByteView(start: nil, count: 0)
   /// There is more of the body than that.
   public internal(set) var isBodyCut = false
+  /// Bytes of the whole body, where that is known when the request is judged. For the log.
+  public var bodySize: UInt64?
+  /// `http` or `https`.
+  public var scheme: StaticString = "http"
   /// Of the client's TLS hello; nil where there was none, or nobody asked when it came.
   public var fingerprints: ClientFingerprints?
   /// Two letters, from the table of countries.
@@ -45,6 +49,8 @@ public final class WebRequest {
     fields.removeAll(keepingCapacity: true)
     body = ByteView(start: nil, count: 0)
     isBodyCut = false
+    bodySize = nil
+    scheme = "http"
     fingerprints = nil
     country = nil
     system = nil

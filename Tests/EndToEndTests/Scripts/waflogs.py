@@ -22,6 +22,14 @@ acl = waf.create_web_acl(
         "Name": "no", "Priority": 0, "Action": {"Block": {}}, "VisibilityConfig": seen,
         "Statement": {"ByteMatchStatement": {
             "SearchString": b"/no", "FieldToMatch": {"UriPath": {}}, "PositionalConstraint": "STARTS_WITH",
+            "TextTransformations": [{"Priority": 0, "Type": "NONE"}]}}}, {
+        "Name": "sql", "Priority": 1, "Action": {"Count": {}}, "VisibilityConfig": seen,
+        "Statement": {"SqliMatchStatement": {
+            "FieldToMatch": {"AllQueryArguments": {}}, "SensitivityLevel": "HIGH",
+            "TextTransformations": [{"Priority": 0, "Type": "URL_DECODE"}]}}}, {
+        "Name": "script", "Priority": 2, "Action": {"Count": {}}, "VisibilityConfig": seen,
+        "Statement": {"XssMatchStatement": {
+            "FieldToMatch": {"SingleHeader": {"Name": "cookie"}},
             "TextTransformations": [{"Priority": 0, "Type": "NONE"}]}}}])["Summary"]
 waf.put_logging_configuration(LoggingConfiguration={
     "ResourceArn": acl["ARN"], "LogDestinationConfigs": [f"arn:aws:s3:::{bucket}/front"],
@@ -32,12 +40,13 @@ waf.associate_web_acl(WebACLArn=acl["ARN"], ResourceArn=arn)
 def status(path):
     with socket.create_connection((address, 8092), timeout=10) as connection:
         connection.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: shop.test\r\nCookie: secret\r\nConnection: close\r\n\r\n".encode())
+            f"GET {path} HTTP/1.1\r\nHost: shop.test\r\nCookie: secret<script>\r\nConnection: close\r\n\r\n".encode())
         return int(connection.recv(1000).split()[1])
 
 
 until("the web ACL judges", lambda: status("/no/first") == 403)
 equal(status("/yes"), 200, "what no rule is about")
+equal(status("/found?a=1&id=1%27%20OR%20%271%27%3D%271"), 200, "what is only counted")
 
 
 def objects():
@@ -61,6 +70,15 @@ passed = until("the other one too", lambda: find("/yes"))[-1]
 equal((blocked["action"], blocked["terminatingRuleId"], blocked["webaclId"]), ("BLOCK", "no", acl["ARN"]), "a refusal")
 equal((passed["action"], passed["terminatingRuleId"]), ("ALLOW", "Default_Action"), "a request that passed")
 equal((passed["httpRequest"]["clientIp"], passed["httpSourceName"]), ("127.0.0.1", "ALB"), "where it came from")
+found = until("what was counted too", lambda: find("/found"))[-1]
+equal(found["nonTerminatingMatchingRules"], [
+    {"ruleId": "sql", "action": "COUNT", "ruleMatchDetails": [{
+        "conditionType": "SQL_INJECTION", "sensitivityLevel": "HIGH", "location": "ALL_QUERY_ARGS",
+        "matchedData": ["1", "OR", "1", "=", "1"], "matchedFieldName": "id"}]},
+    {"ruleId": "script", "action": "COUNT", "ruleMatchDetails": [{
+        "conditionType": "XSS", "location": "HEADER", "matchedData": ["REDACTED"], "matchedFieldName": "cookie"}]}],
+    "what the rules found, and what of it is hidden")
+equal((found["requestBodySize"], found["requestBodySizeInspectedByWAF"]), (0, 0), "its body")
 check(not any("secret" in json.dumps(line) for line in lines()), "what is redacted is not in the log")
 name = re.compile(
     r"front/AWSLogs/000000000000/WAFLogs/us-east-1/logged/\d{4}/\d\d/\d\d/\d\d/\d[05]/"

@@ -46,6 +46,7 @@ extension Exchange {
     }
     fill(evaluator.request, bytes, target)
     if needed > 0 { fillBody(evaluator.request, bytes, headLength, count, needed) }
+    if evaluator.acl.isLogged { describe(evaluator.request) }
     loop.webACLs.noteActivity(loop.control)
     let verdict = evaluator.evaluate(time: loop.wallMilliseconds, resource: balancer.id)
     hold = nil
@@ -148,6 +149,22 @@ extension Exchange {
       guard let state = hold else { return view.setBody(ByteView(start: nil, count: 0), isCut: true) }
       loop.webACLs.setBody(state.data, needed, isCut: state.isCut, in: view)
     case .none, .untilClose: break
+    }
+  }
+
+  /// What only the log wants to know.
+  private func describe(_ view: WebRequest) {
+    if tls != nil { view.scheme = "https" }
+    if let (body, isAll) = bodyAtHand {
+      view.bodySize = isAll ? UInt64(body.count) : loop.requestHead.contentLength
+      return
+    }
+    switch loop.requestHead.requestFraming {
+    case .none: view.bodySize = 0
+    case .length(let total): view.bodySize = total
+    case .chunked, .untilClose:
+      guard let state = hold, state.isComplete, !state.isCut, state.data.count <= state.limit else { return }
+      view.bodySize = UInt64(state.data.count)
     }
   }
 

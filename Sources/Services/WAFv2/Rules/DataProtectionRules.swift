@@ -21,7 +21,8 @@ enum DataProtectionRules {
       }
       return WebACL.DataProtection(
         part, names: names, hashAccount: protection.action == "HASH" ? account : nil,
-        sparesRates: protection.excludeRateBasedDetails ?? false)
+        sparesRates: protection.excludeRateBasedDetails ?? false,
+        sparesMatches: protection.excludeRuleMatchDetails)
     }
   }
 
