@@ -76,6 +76,9 @@ final class Recorder {
       }
     }
     for index in trail.counted { sample(evaluator, index, "COUNT", verdict, time) }
+    for result in trail.groups where result.rule == nil && !result.counted.isEmpty {
+      sample(evaluator, result.step, "COUNT", verdict, time)
+    }
     guard let logging = acl.source.logging, keeps(logging, verdict, trail) else { return }
     let line = LogLine(evaluator, verdict, logging, time: time, resource: resource).text
     if lineBytes + line.utf8.count > Self.lineBytesMax {
@@ -100,7 +103,8 @@ final class Recorder {
       let metric = evaluator.acl.metrics[group.metric]
       guard metric.hasSamples else { return }
       let result = evaluator.trail.groups.first { $0.step == index }
-      let rule = result?.rule.map { group.rules[$0] }
+      // Of a group that went on what was counted first.
+      let rule = (result?.rule ?? result?.counted.first).map { group.rules[$0] }
       offer(metric.name) {
         make(evaluator, metric.name, action, rule?.name, rule?.overridden.map(Self.name), verdict, time)
       }

@@ -35,6 +35,7 @@ public struct ShieldService: AWSService {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await recorder.run() }
       group.addTask { try await recorder.metrics.run() }
+      group.addTask { await keepGroups() }
       defer { group.cancelAll() }
       try await group.next()
     }

@@ -17,6 +17,8 @@ enum WAFLimits {
   static let attackerMemorySeconds = 24 * 3600
   /// The most of them (ours).
   static let attackersMax = 10_000
+  /// Requests in five minutes of who took part in an attack, where an automatic response is on (ours; AWS does not say).
+  static let knownOffenderRequestsMax = 100
   /// Requests within the window of a rate-based rule.
   static let rateMin = 10
   static let rateMax = 2_000_000_000

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from castle import check, client, equal, say, until
 
-shield, elb, ec2, watch = (client(name) for name in ("shield", "elbv2", "ec2", "cloudwatch"))
+shield, elb, ec2, watch, waf = (client(name) for name in ("shield", "elbv2", "ec2", "cloudwatch", "wafv2"))
 subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
 
 
@@ -117,6 +117,54 @@ def ask():
 
 
 heads = attacked(place, 8091, front, ask, b"GET / HTTP/1.1\r\nHost: x\r\n", "APPLICATION")
+
+# Who took part is limited for a day where the automatic response is on: counted first, then refused.
+seen = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "front"}
+acl = waf.create_web_acl(
+    Name="front", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=seen, Rules=[])["Summary"]
+waf.associate_web_acl(WebACLArn=acl["ARN"], ResourceArn=front)
+shield.enable_application_layer_automatic_response(ResourceArn=front, Action={"Count": {}})
+group = waf.get_web_acl(Name="front", Scope="REGIONAL", Id=acl["Id"])["WebACL"]["Rules"][0]
+check(group["Name"].startswith(f"ShieldMitigationRuleGroup_000000000000_{acl['Id']}_"), f"the group: {group}")
+equal((group["Priority"], group["OverrideAction"]), (10_000_000, {"None": {}}), "its place")
+
+
+def statuses(source, count):
+    """What becomes of so many requests on one connection; nothing of those that found none."""
+    found = []
+    try:
+        with connect(place, 8091, source) as connection:
+            for _ in range(count):
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                answer = connection.recv(2000)
+                if not answer:
+                    break
+                found.append(int(answer.split()[1]))
+    except OSError:
+        pass
+    return found
+
+
+def counted():
+    statuses("127.9.3.1", 60)
+    now = datetime.now(timezone.utc)
+    return [each for each in waf.get_sampled_requests(
+        WebAclArn=acl["ARN"], RuleMetricName=group["VisibilityConfig"]["MetricName"], Scope="REGIONAL", MaxItems=100,
+        TimeWindow={"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=1)}
+    )["SampledRequests"] if each["Action"] == "COUNT"]
+
+
+sample = until("requests of somebody who took part are counted", counted, 30)[0]
+equal((sample["RuleNameWithinRuleGroup"], sample["Request"]["ClientIP"]),
+      ("ShieldKnownOffenderIPRateBasedRule", "127.9.3.1"), "what was counted")
+served = until("they are served", lambda: statuses("127.9.3.1", 20), 20)
+equal(set(served), {200}, "what is counted only")
+shield.update_application_layer_automatic_response(ResourceArn=front, Action={"Block": {}})
+until("they are refused", lambda: set(statuses("127.9.3.1", 20)) == {403}, 30)
+equal(set(statuses("127.1.0.1", 20)), {200}, "somebody else's")
+shield.disable_application_layer_automatic_response(ResourceArn=front)
+equal(waf.get_web_acl(Name="front", Scope="REGIONAL", Id=acl["Id"])["WebACL"]["Rules"], [], "the rules behind it")
+until("they are served again", lambda: set(statuses("127.9.3.1", 20)) == {200}, 30)
 
 # A network load balancer with an Elastic IP address, and clients that say nothing.
 target = socket.create_server(("127.0.0.1", 0), backlog=512)

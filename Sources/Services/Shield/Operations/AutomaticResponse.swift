@@ -15,8 +15,18 @@ extension ShieldService {
     guard ["APPLICATION_LOAD_BALANCER", "CLOUDFRONT_DISTRIBUTION"].contains(Self.resourceType(input.resourceArn)) else {
       throw ShieldError.operation("The automatic response is for application load balancers and distributions.")
     }
-    try await requireWebACL(input.resourceArn, call)
-    try await change(input.resourceArn, call) { record in record.automaticResponse = action }
+    let acl = try await requireWebACL(input.resourceArn, call)
+    let before = try await change(input.resourceArn, call) { record in record.automaticResponse = action }
+    guard let acl else { return .init() }
+    do {
+      try await setGroup(of: acl, isWanted: true, call.in(region: ARN(acl)?.region ?? call.region))
+    } catch let error as AWSError {
+      try await change(input.resourceArn, call) { record in record.automaticResponse = before }
+      if error.code == "WAFLimitsExceededException" {
+        throw ShieldError.limit("capacity units of the web ACL", MitigationGroup.webACLCapacityMax)
+      }
+      throw error
+    }
     return .init()
   }
 
@@ -37,6 +47,7 @@ extension ShieldService {
     _ input: Shield.DisableApplicationLayerAutomaticResponseRequest, _ call: CallContext
   ) async throws -> Shield.DisableApplicationLayerAutomaticResponseResponse {
     try await change(input.resourceArn, call) { record in record.automaticResponse = nil }
+    try await placeGroups(near: input.resourceArn, call)
     return .init()
   }
 
@@ -48,26 +59,30 @@ extension ShieldService {
     return action.block == nil ? "COUNT" : "BLOCK"
   }
 
-  /// AWS writes its rules into the resource's web ACL, so there must be one.
-  private func requireWebACL(_ resource: String, _ call: CallContext) async throws {
-    guard Self.resourceType(resource) == "APPLICATION_LOAD_BALANCER" else { return }
+  /// The ARN of the resource's web ACL, into which Shield's rules go, so there must be one; nil for distributions.
+  private func requireWebACL(_ resource: String, _ call: CallContext) async throws -> String? {
+    guard Self.resourceType(resource) == "APPLICATION_LOAD_BALANCER" else { return nil }
     let found = try await call.acting(as: "shield.amazonaws.com").invoke(
       WAFv2.getWebACLForResource, .make { $0.resourceArn = resource })
-    guard found.webACL != nil else {
+    guard let arn = found.webACL?.arn else {
       throw ShieldError.operation("The resource is not associated with a web ACL of AWS WAF.")
     }
+    return arn
   }
 
-  /// Changes the protection of a resource.
+  /// Changes the protection of a resource; returns the automatic response that it had.
+  @discardableResult
   private func change(
     _ resource: String, _ call: CallContext, _ body: @escaping @Sendable (inout ProtectionRecord) throws -> Void
-  ) async throws {
+  ) async throws -> String? {
     try await store.write { tx in
       guard
         var record = try tx.find(ProtectionRecord.self, call.globalScope, index: "resource", resource).first
       else { throw ShieldError.noProtection }
+      let before = record.automaticResponse
       try body(&record)
       try tx.put(record, call.globalScope)
+      return before
     }
   }
 

@@ -65,11 +65,14 @@ extension ShieldService {
   func deleteProtection(
     _ input: Shield.DeleteProtectionRequest, _ call: CallContext
   ) async throws -> Shield.DeleteProtectionResponse {
-    try await store.write { tx in
-      guard try tx.delete(ProtectionRecord.self, call.globalScope, input.protectionId) else {
+    let gone = try await store.write { tx in
+      guard let record = try tx.get(ProtectionRecord.self, call.globalScope, input.protectionId) else {
         throw ShieldError.noProtection
       }
+      try tx.delete(ProtectionRecord.self, call.globalScope, input.protectionId)
+      return record
     }
+    if gone.automaticResponse != nil { try await placeGroups(near: gone.resource, call) }
     return .init()
   }
 

@@ -9,9 +9,12 @@ import WebACL
 
 extension WAFv2Service {
   /// The capacities of the rule groups among the references.
+  /// - Parameter shieldGroups: groups of Shield's that may be referred to.
   /// - Throws: `WAFNonexistentItemException` when one of them is not there; `WAFInvalidParameterException` when a rule
   ///   of a group is overridden that is not in it. Of managed groups AWS takes any name and ignores those.
-  static func require(_ references: References, _ snapshot: Snapshot, _ scope: Scope) throws -> [String: Int] {
+  static func require(
+    _ references: References, _ snapshot: Snapshot, _ scope: Scope, shieldGroups: Set<String> = []
+  ) throws -> [String: Int] {
     for arn in references.ipSets where try snapshot.find(IPSetRecord.self, scope, index: "arn", arn).isEmpty {
       throw WAFError.notFound
     }
@@ -20,6 +23,10 @@ extension WAFv2Service {
     }
     var capacities: [String: Int] = [:]
     for arn in references.ruleGroups {
+      if shieldGroups.contains(arn) {
+        capacities[arn] = ShieldGroups.capacity
+        continue
+      }
       guard let group = try snapshot.find(RuleGroupRecord.self, scope, index: "arn", arn).first else {
         throw WAFError.notFound
       }

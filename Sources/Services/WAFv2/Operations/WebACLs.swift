@@ -54,15 +54,16 @@ extension WAFv2Service {
   }
 
   /// Checks rules against what is there; returns their capacity. Without a default action they are not a web ACL's.
+  /// - Parameter shieldGroups: groups of Shield's that may be among them.
   /// - Throws: `WAFInvalidParameterException`, `WAFLimitsExceededException`, `WAFNonexistentItemException`; 501.
   private static func check(
     _ rules: [WAFv2.Rule], _ bodies: [String: WAFv2.CustomResponseBody]?, _ action: WAFv2.DefaultAction?,
-    _ snapshot: Snapshot, _ scope: Scope
+    _ snapshot: Snapshot, _ scope: Scope, shieldGroups: Set<String> = []
   ) throws -> Int {
     var translator = RuleTranslator(bodies: bodies, isAlone: action == nil)
     _ = try translator.rules(rules)
     if let action { _ = try translator.defaultAction(action) }
-    let capacities = try require(translator.references, snapshot, scope)
+    let capacities = try require(translator.references, snapshot, scope, shieldGroups: shieldGroups)
     let capacity = Capacity.of(rules, groups: capacities)
     guard capacity <= WAFLimits.capacityMax else { throw WAFError.limit }
     return capacity
@@ -84,7 +85,11 @@ extension WAFv2Service {
     -> WAFv2.CheckCapacityResponse
   {
     try Self.requireRegional(input.scope)
-    let capacity = try await store.read { try Self.check(input.rules, nil, nil, $0, call.scope) }
+    let capacity = try await store.read { snapshot in
+      let acls = try snapshot.list(WebACLRecord.self, call.scope)
+      let groups = acls.reduce(into: Set<String>()) { $0.formUnion(ShieldGroups.groups(Self.answer($1).rules ?? [])) }
+      return try Self.check(input.rules, nil, nil, snapshot, call.scope, shieldGroups: groups)
+    }
     return .make { $0.capacity = capacity }
   }
 
@@ -106,19 +111,22 @@ extension WAFv2Service {
 
   static func answer(_ record: WebACLRecord) -> WAFv2.WebACL { shapes.structure(WAFv2.WebACL.self, record.acl) }
 
-  /// The whole definition is replaced, as on AWS.
+  /// The whole definition is replaced, as on AWS; but for a rule of Shield's, which stays.
   func updateWebACL(_ input: WAFv2.UpdateWebACLRequest, _ call: CallContext) async throws -> WAFv2.UpdateWebACLResponse
   {
     try Self.requireRegional(input.scope)
     try Self.checkBodyLimits(input.associationConfig)
     _ = try DataProtectionRules.protections(input.dataProtectionConfig, account: call.account)
     try DataProtectionRules.check(input.onSourceDDoSProtectionConfig)
-    let rules = input.rules ?? []
     let next = call.ids.uuid()
     try await store.write { tx in
       var record = try Self.webACL(input.id, input.name, input.lockToken, tx, call.scope)
       var acl = Self.answer(record)
-      acl.capacity = try Self.check(rules, input.customResponseBodies, input.defaultAction, tx, call.scope)
+      let known = acl.rules ?? []
+      let rules = try ShieldGroups.kept(input.rules ?? [], of: known, by: call.principal)
+      let groups = ShieldGroups.groups(ShieldGroups.isOwner(call.principal) ? rules : known)
+      acl.capacity = try Self.check(
+        rules, input.customResponseBodies, input.defaultAction, tx, call.scope, shieldGroups: groups)
       acl.description = input.description
       acl.defaultAction = input.defaultAction
       acl.rules = rules

@@ -14,6 +14,7 @@ final class AddressWatch: Sendable {
   private struct State {
     var files = AddressSources()
     var attackers: [String] = []
+    var responses: [String: ShieldResponse] = [:]
     var usesAttackers = false
     var notedAt = Timestamp(milliseconds: 0)
   }
@@ -29,6 +30,12 @@ final class AddressWatch: Sendable {
   var attackers: [String] {
     get { state.withLock { $0.attackers } }
     set { state.withLock { $0.attackers = newValue } }
+  }
+
+  /// Automatic responses as they were found last, by the ARNs of web ACLs.
+  var responses: [String: ShieldResponse] {
+    get { state.withLock { $0.responses } }
+    set { state.withLock { $0.responses = newValue } }
   }
 
   func note(_ files: AddressSources, usesAttackers: Bool, at now: Timestamp) {
@@ -94,11 +101,7 @@ extension WAFv2Service {
         })
       for summary in page.attackSummaries ?? [] {
         guard let id = summary.attackId else { continue }
-        let told = try await call.invoke(Shield.describeAttack, .make { $0.attackId = id })
-        for property in told.attack?.attackProperties ?? []
-        where property.attackPropertyIdentifier == "SOURCE_IP_ADDRESS" {
-          found.formUnion(property.topContributors?.compactMap(\.name) ?? [])
-        }
+        found.formUnion(try await sources(of: id, call))
       }
       token = page.nextToken
     } while token != nil && found.count < WAFLimits.attackersMax

@@ -15,8 +15,8 @@ extension WAFv2Service {
   static let partName = "wafv2"
   /// ELBv2's records of load balancers: their attributes tell who fails open.
   private static let loadBalancers = "elbv2.load-balancer"
-  /// Shield's records of attacks.
-  private static let attacks = "shield.attack"
+  /// Shield's records of attacks, and of protections with their automatic responses.
+  private static let attacks: Set<String> = ["shield.attack", "shield.protection"]
 
   /// Applies at the start and whenever the store or the Gate has news, until the task is cancelled.
   public func run() async throws {
@@ -25,7 +25,7 @@ extension WAFv2Service {
       AssociationRecord.collection, LoggingRecord.collection, Self.loadBalancers,
     ]
     let changes = store.changes(in: own)
-    let attacks = store.changes(in: [Self.attacks])
+    let attacks = store.changes(in: Self.attacks)
     let events = await gate.events()
     await apply()
     await withTaskGroup(of: Void.self) { group in
@@ -52,8 +52,11 @@ extension WAFv2Service {
     var desired = try await store.read { try DesiredWebACLs($0) }
     desired.failOpen = await failOpen(desired.associations.map(\.resource))
     desired.addressSources = addressFiles()
+    if desired.hasShieldGroups { desired.responses = await responses(desired) }
     var part = desired.gatePart()
-    let usesAttackers = part.webACLs.contains { $0.ruleGroups.contains { $0.id == ManagedRules.reputation.content.id } }
+    let usesAttackers = part.webACLs.contains { acl in
+      acl.ruleGroups.contains { $0.id == ManagedRules.reputation.content.id || ShieldGroups.isGroup($0.id) }
+    }
     addresses.note(desired.addressSources, usesAttackers: usesAttackers, at: environment.clock.now)
     if usesAttackers {
       part.addressSources?.attackers = await attackers(Set(desired.acls.compactMap { ARN($0.arn)?.account }))

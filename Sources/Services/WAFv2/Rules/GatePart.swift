@@ -18,6 +18,8 @@ struct DesiredWebACLs: Sendable {
   /// Load balancers that let requests pass when their web ACL cannot be evaluated.
   var failOpen: Set<String> = []
   var addressSources = AddressSources()
+  /// How Shield answers attacks, by the ARNs of web ACLs.
+  var responses: [String: ShieldResponse] = [:]
 
   init() {}
 
@@ -28,6 +30,11 @@ struct DesiredWebACLs: Sendable {
     patternSets = try snapshot.list(PatternSetRecord.self).map(\.1)
     associations = try snapshot.list(AssociationRecord.self).map(\.1)
     logging = try snapshot.list(LoggingRecord.self).map(\.1)
+  }
+
+  /// Whether Shield has put a group of its own into a web ACL.
+  var hasShieldGroups: Bool {
+    acls.contains { !ShieldGroups.groups(WAFv2Service.answer($0).rules ?? []).isEmpty }
   }
 
   /// WAF's part of the Gate's configuration: the web ACLs that judge somebody's requests.
@@ -72,7 +79,15 @@ struct DesiredWebACLs: Sendable {
     let open = resources.filter(failOpen.contains)
     if !open.isEmpty { result.failOpen = open }
     var references = translator.references
+    var shieldSets: [WebACL.IPSet] = []
     for arn in references.ruleGroups.sorted() {
+      if ShieldGroups.isGroup(arn) {
+        let response = responses[result.id] ?? ShieldResponse(blocks: false, attacks: [])
+        let (group, sets) = ShieldGroups.content(arn, response)
+        result.ruleGroups.append(group)
+        shieldSets += sets
+        continue
+      }
       guard let record = groups.first(where: { $0.arn == arn }) else { continue }
       let group = WAFv2Service.answer(record)
       var inner = RuleTranslator(bodies: group.customResponseBodies, isGroup: true)
@@ -91,6 +106,7 @@ struct DesiredWebACLs: Sendable {
     result.ipSets = ipSets.filter { references.ipSets.contains($0.arn) }.sorted { $0.arn < $1.arn }.map {
       WebACL.IPSet(id: $0.arn, addresses: $0.addresses)
     }
+    result.ipSets += shieldSets
     result.patternSets = patternSets.filter { references.patternSets.contains($0.arn) }.sorted { $0.arn < $1.arn }.map {
       WebACL.PatternSet(id: $0.arn, patterns: $0.patterns)
     }
