@@ -394,16 +394,21 @@ struct GateWebACLTests {
         head + "Content-Length: 60\r\n\r\n" + String(repeating: "a", count: 60),
       ]
       for text in texts { _ = try await request(port, from: "127.0.0.1", text) }
+      let note = [("x-note", "<svg/onload=alert(1)>")]
+      let frames = HTTP2Wire.request(1, "/", method: "POST", note, end: false)
+      _ = try await http2(port, HTTP2Wire.settings([]), frames, HTTP2Wire.data(1, Array(attack.utf8), end: true))
       var lines: [String] = []
       for await event in events {
         if case .webACL(let news) = event { lines += news.lines.map(\.text) }
-        if lines.count >= texts.count { break }
+        if lines.count >= texts.count + 1 { break }
       }
       let counted =
         #""nonTerminatingMatchingRules":[{"ruleId":"xss","action":"COUNT","ruleMatchDetails":[{"conditionType":"XSS","#
         + #""location":"HEADER","matchedData":["<","svg"],"matchedFieldName":"x-note"}]}]"#
       #expect(lines.allSatisfy { $0.contains(counted) && $0.contains(#""scheme":"http""#) }, "\(lines)")
       let whole = #""requestBodySize":22,"requestBodySizeInspectedByWAF":22"#
+      #expect(lines.filter { $0.contains(whole) }.count == 2)
+      #expect(lines.contains { $0.contains(whole) && $0.contains(#""httpVersion":"HTTP/2"#) }, "\(lines)")
       let first = try #require(lines.first { $0.contains(whole) })
       #expect(first.contains(#""location":"BODY","matchedData":["#) && first.contains(#""sensitivityLevel":"HIGH""#))
       let chunked = #""requestBodySize":24,"requestBodySizeInspectedByWAF":24"#

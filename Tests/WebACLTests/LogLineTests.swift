@@ -151,6 +151,14 @@ struct LogLineTests {
     #expect(protected.count(of: #""matchedData":["REDACTED"]"#) == Self.fields.count, "\(protected)")
   }
 
+  @Test("an argument is hidden however its name is written")
+  func encoded() throws {
+    var acl = acl([.init(name: "r", priority: 0, sql(.allQueryArguments), .block())])
+    acl.protections = [.init(.queryArgument, names: ["id"])]
+    let text = try line(acl, Trial(query: "%49%64=s3cret' or 1=1--"))
+    #expect(!text.contains("s3cret") && text.contains(#""args":"%49%64=REDACTED""#), "\(text)")
+  }
+
   @Test("what is hashed is told as the hash of the whole value, and what may be told is told")
   func hashes() throws {
     let trial = Trial(query: "id=1 or 1=1--")

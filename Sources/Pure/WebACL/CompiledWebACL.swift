@@ -109,7 +109,7 @@ public final class CompiledWebACL: Sendable {
   /// Bytes of a body that rules need; 0 when none looks at it.
   public let bodyNeeded: Int
   /// There is a log.
-  public var isLogged: Bool { source.logging != nil }
+  public let isLogged: Bool
   /// Rules look at fingerprints of clients, or the log tells them.
   public let needsFingerprints: Bool
 
@@ -126,6 +126,7 @@ public final class CompiledWebACL: Sendable {
     rates = compiler.rates
     metrics = compiler.metrics
     hasAttacks = compiler.looksForAttacks
+    isLogged = acl.logging != nil
     needsFingerprints = compiler.looksAtFingerprints || acl.logging != nil
     bodyNeeded = compiler.looksAtBody ? max(0, min(acl.bodyLimit, WebACL.bodyLimitMax)) : 0
   }

@@ -41,7 +41,20 @@ struct DataMask {
   let protections: [WebACL.DataProtection]
 
   private func protection(_ part: WebACL.DataProtection.Part, _ name: String = "") -> WebACL.DataProtection? {
-    protections.first { $0.part == part && ($0.names.isEmpty || $0.names.contains(name.lowercased())) }
+    protections.first { protection in
+      guard protection.part == part else { return false }
+      if protection.names.isEmpty || protection.names.contains(name.lowercased()) { return true }
+      // Who encodes an argument's name reaches the application all the same.
+      return part == .queryArgument && name.contains("%") && protection.names.contains(Self.decoded(name).lowercased())
+    }
+  }
+
+  /// A name of a query without its percent signs.
+  private static func decoded(_ name: String) -> String {
+    var name = name
+    let arena = Arena()
+    // The text is in the arena.
+    return withExtendedLifetime(arena) { name.withUTF8 { Transformer.apply(.urlDecode, $0, arena).text } }
   }
 
   func masked(_ value: String, _ protection: WebACL.DataProtection) -> String {
