@@ -94,7 +94,7 @@ let services: [Target] = [
   service("ECS", calls: ["CloudWatchLogs", "EC2", "ELBv2", "IAM", "STS", "SecretsManager"], ["Tasks", "Supervisor"]),
   service(
     "ELBv2", calls: ["ACM", "EC2", "S3"],
-    ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "MetricsKit", "Policy", x509, asn1]),
+    ["ByteRegex", "GateProtocol", "GateTokens", "Fetch", "Compression", "MetricsKit", "Policy", x509, asn1, crypto]),
   service("ElastiCache", calls: ["EC2", "KMS"], ["RedisEngine", "EngineKit", "GateProtocol", "Supervisor"]),
   service("IAM", calls: ["STS"], ["Policy", crypto, x509]),
   service("KMS", ["Digests", "Policy", crypto, cryptoExtras]),

@@ -1,6 +1,8 @@
 // Castle's own paths under `/_castle/`, for the command, the dashboard, tests and tasks.
 
 import AWSCore
+import AWSWire
+import ELBv2Service
 import Edge
 import Foundation
 import ServiceKit
@@ -22,6 +24,7 @@ extension Castle {
       ControlRoute("GET", "/elb-public-keys/", access: .open, host: "public-keys.auth.elb.") {
         try await self.publicKey($0)
       },
+      ControlRoute("GET", ELBv2Service.contentsPath, access: .open) { try await self.trustStoreContents($0) },
       ControlRoute("POST", "/stop", access: .token) { request in
         guard let mode = StopMode(rawValue: request.query["mode"] ?? "down") else {
           throw AWSError.validation("mode is one of leave, down, destroy")
@@ -46,6 +49,18 @@ extension Castle {
       throw AWSError("NotFound", "No load balancer of this castle signs with the key \(id).", status: 404)
     }
     return ControlResponse(contentType: "application/x-pem-file", body: Array((key + "\n").utf8))
+  }
+
+  /// What a trust store holds, at an address that is its own permission; errors are S3's, as at AWS's address.
+  private func trustStoreContents(_ request: ControlRequest) async throws -> ControlResponse {
+    do {
+      let found = try await services.elbv2.trustStoreContents(path: request.path, query: request.query)
+      return ControlResponse(contentType: found.type, body: found.bytes)
+    } catch let error as AWSError {
+      let wire = WireProtocol.restXML.codec.encode(
+        error: error, operation: nil, model: nil, requestID: environment.ids.uuid(), resource: request.path)
+      return ControlResponse(status: wire.status, contentType: "application/xml", body: wire.body)
+    }
   }
 
   private func health() -> ControlResponse {

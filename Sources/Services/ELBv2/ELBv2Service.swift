@@ -26,7 +26,7 @@ public final class ELBv2Service: AWSService {
 
   public static let collections: [any Record.Type] = [
     LoadBalancerRecord.self, ListenerRecord.self, RuleRecord.self, TargetGroupRecord.self, TrustStoreRecord.self,
-    CookieKeyRecord.self, KeySetRecord.self,
+    CookieKeyRecord.self, KeySetRecord.self, LinkKeyRecord.self,
   ]
 
   /// - Parameters:
@@ -123,6 +123,12 @@ public final class ELBv2Service: AWSService {
       ELBv2.removeTrustStoreRevocations, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
       removeTrustStoreRevocations)
     table.on(ELBv2.describeTrustStoreRevocations, describeTrustStoreRevocations)
+    table.on(
+      ELBv2.getTrustStoreCaCertificatesBundle, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
+      getTrustStoreCaCertificatesBundle)
+    table.on(
+      ELBv2.getTrustStoreRevocationContent, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },
+      getTrustStoreRevocationContent)
     table.on(ELBv2.getResourcePolicy, access: { input, _ in [ResourceAccess(input.resourceArn)] }, getResourcePolicy)
     table.on(
       ELBv2.deleteSharedTrustStoreAssociation, access: { input, _ in [ResourceAccess(input.trustStoreArn)] },

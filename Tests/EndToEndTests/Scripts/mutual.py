@@ -90,6 +90,19 @@ def ask(*arguments):
     return None
 
 
+def fetched(location):
+    """What curl gets at an address, without credentials: status and bytes."""
+    finished = subprocess.run(
+        ["curl", "-sS", "-m", "10", "--cacert", authority, "-w", "%{stderr}%{http_code}", location], capture_output=True)
+    equal(finished.returncode, 0, f"curl {location}: {finished.stderr}")
+    return int(finished.stderr), finished.stdout
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def mode(mode, **more):
     elb.modify_listener(ListenerArn=listener, MutualAuthentication={"Mode": mode, **more})
 
@@ -132,6 +145,25 @@ with tempfile.TemporaryDirectory() as folder:
     equal(added["NumberOfRevokedEntries"], 1, "entries of the list")
     equal(ask(*eve), None, "afterwards")
     check(ask(*ada), "the others go on")
+
+    bundle = elb.get_trust_store_ca_certificates_bundle(TrustStoreArn=store)["Location"]
+    equal(fetched(bundle), (200, contents(f"{ours.folder}/ca.pem")), "the bundle as it was uploaded")
+    ours.run("crl", "-in", f"{ours.folder}/crl.pem", "-outform", "DER", "-out", f"{ours.folder}/crl.der")
+    s3.upload_file(f"{ours.folder}/crl.der", BUCKET, "crl.der")
+    binary = elb.add_trust_store_revocations(TrustStoreArn=store, RevocationContents=[
+        {"S3Bucket": BUCKET, "S3Key": "crl.der"}])["TrustStoreRevocations"][0]["RevocationId"]
+    for id, file in [(added["RevocationId"], "crl.pem"), (binary, "crl.der")]:
+        location = elb.get_trust_store_revocation_content(TrustStoreArn=store, RevocationId=id)["Location"]
+        equal(fetched(location), (200, contents(f"{ours.folder}/{file}")), f"{file} as it was uploaded")
+    status, text = fetched(bundle.replace("X-Amz-Expires=600", "X-Amz-Expires=6000"))
+    equal((status, b"<Code>SignatureDoesNotMatch</Code>" in text), (403, True), f"an address that was changed: {text}")
+    status, text = fetched(bundle.split("?")[0])
+    equal((status, b"<Code>AccessDenied</Code>" in text), (403, True), f"an address without its signature: {text}")
+    equal(
+        refused(lambda: elb.get_trust_store_revocation_content(TrustStoreArn=store, RevocationId=99))[:2],
+        ("RevocationIdNotFound", 400), "a list that is not there")
+    elb.remove_trust_store_revocations(TrustStoreArn=store, RevocationIds=[binary])
+
     equal(refused(lambda: elb.delete_trust_store(TrustStoreArn=store))[0], "TrustStoreInUse", "a trust store in use")
     elb.remove_trust_store_revocations(TrustStoreArn=store, RevocationIds=[added["RevocationId"]])
     check(ask(*eve), "taken back")

@@ -11,7 +11,7 @@ import Testing
 
 @Suite("ELBv2 trust stores", .timeLimit(.minutes(1)))
 struct ELBv2TrustTests {
-  private static let authority = """
+  static let authority = """
     -----BEGIN CERTIFICATE-----
     MIIBiDCCAS+gAwIBAgIUMxtwlch/ilch+nulQBX4WyoWog0wCgYIKoZIzj0EAwIw
     GTEXMBUGA1UEAwwOVGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMDcyMjA4WhgPMjA4
@@ -27,7 +27,7 @@ struct ELBv2TrustTests {
     """
 
   /// Revokes two certificates.
-  private static let revocations = """
+  static let revocations = """
     -----BEGIN X509 CRL-----
     MIHdMIGEAgEBMAoGCCqGSM49BAMCMBkxFzAVBgNVBAMMDlRlc3QgYXV0aG9yaXR5
     Fw0yNjExMjMwNzIyMDhaGA8yMTA5MDExMjA3MjIwOFowKDASAgEBFw0yNjExMjMw

@@ -13,12 +13,12 @@ extension ELBv2Service {
   ) async throws -> ELBv2.CreateTrustStoreOutput {
     try Names.check(input.name, "Trust store")
     let tags = try Tags.read(input.tags, call)
-    let (bundle, count) = try await bundle(
+    let (bundle, uploaded, count) = try await bundle(
       input.caCertificatesBundleS3Bucket, input.caCertificatesBundleS3Key, input.caCertificatesBundleS3ObjectVersion,
       call)
     let record = TrustStoreRecord(
       arn: call.arn("elasticloadbalancing", "truststore/\(input.name)/\(call.ids.hex(16))"), name: input.name,
-      bundle: bundle, certificateCount: count, tags: tags)
+      bundle: bundle, uploaded: uploaded, certificateCount: count, tags: tags)
     try await store.write { tx in
       guard try tx.find(TrustStoreRecord.self, call.scope, index: "name", record.name).isEmpty else {
         throw AWSError("DuplicateTrustStoreName", "A trust store with the specified name already exists")
@@ -35,12 +35,13 @@ extension ELBv2Service {
     _ input: ELBv2.ModifyTrustStoreInput, _ call: CallContext
   ) async throws -> ELBv2.ModifyTrustStoreOutput {
     _ = try await store.read { try $0.trustStore(input.trustStoreArn, call.scope) }
-    let (bundle, count) = try await bundle(
+    let (bundle, uploaded, count) = try await bundle(
       input.caCertificatesBundleS3Bucket, input.caCertificatesBundleS3Key, input.caCertificatesBundleS3ObjectVersion,
       call)
     let record = try await store.write { tx in
       var record = try tx.trustStore(input.trustStoreArn, call.scope)
       record.bundle = bundle
+      record.uploaded = uploaded
       record.certificateCount = count
       try tx.put(record, call.scope)
       return record
@@ -127,7 +128,10 @@ extension ELBv2Service {
         content.s3Bucket ?? "", content.s3Key ?? "", content.s3ObjectVersion, call,
         missing: AWSError("RevocationContentNotFound", "The specified revocation file does not exist"))
       let (pem, entries) = try Bundles.revocations(bytes)
-      new.append(.init(id: 0, type: "CRL", content: pem, entries: entries))
+      new.append(
+        .init(
+          id: 0, type: "CRL", content: pem, entries: entries,
+          uploaded: TrustStoreRecord.uploaded(bytes, asText: pem)))
     }
     guard !new.isEmpty else { throw ELBv2Error.validation("At least one revocation file must be specified") }
     let contents = new
@@ -197,7 +201,7 @@ extension ELBv2Service {
     }
   }
 
-  private static func revocationNotFound(_ id: Int) -> AWSError {
+  static func revocationNotFound(_ id: Int) -> AWSError {
     AWSError("RevocationIdNotFound", "Revocation ID '\(id)' not found")
   }
 
@@ -228,12 +232,12 @@ extension ELBv2Service {
 
   private func bundle(
     _ bucket: String, _ key: String, _ version: String?, _ call: CallContext
-  ) async throws -> (text: String, certificates: Int) {
+  ) async throws -> (text: String, uploaded: String?, certificates: Int) {
     let bytes = try await object(
       bucket, key, version, call,
       missing: AWSError("CaCertificatesBundleNotFound", "The specified ca certificate bundle does not exist"))
     let text = String(decoding: bytes, as: UTF8.self)
-    return (text, try Bundles.certificates(text))
+    return (text, TrustStoreRecord.uploaded(bytes, asText: text), try Bundles.certificates(text))
   }
 
   private func object(

@@ -31,15 +31,19 @@ enum Bundles {
   /// - Throws: `InvalidRevocationContent`.
   static func revocations(_ bytes: [UInt8]) throws -> (pem: String, entries: Int) {
     let der: [UInt8]
-    let text = String(decoding: bytes, as: UTF8.self)
     do {
-      der = text.contains("-----BEGIN X509 CRL-----") ? try PEMDocument(pemString: text).derBytes : bytes
+      der = isPEM(bytes) ? try PEMDocument(pemString: String(decoding: bytes, as: UTF8.self)).derBytes : bytes
       let count = try entries(der)
       return (PEMDocument(type: "X509 CRL", derBytes: der).pemString + "\n", count)
     } catch {
       throw AWSError(
         "InvalidRevocationContent", "The provided revocation file is an invalid format, or uses an incorrect algorithm")
     }
+  }
+
+  /// Whether a revocation list is written in PEM.
+  static func isPEM(_ bytes: [UInt8]) -> Bool {
+    String(decoding: bytes, as: UTF8.self).contains("-----BEGIN X509 CRL-----")
   }
 
   private struct NoList: Error {}

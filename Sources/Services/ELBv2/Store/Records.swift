@@ -290,16 +290,39 @@ struct TrustStoreRecord: Record {
     /// PEM.
     var content: String
     var entries: Int
+    /// The bytes out of S3, in base64, where they are not `content`.
+    var uploaded: String?
+
+    var uploadedBytes: [UInt8] { uploaded.flatMap(Base64.decode) ?? Array(content.utf8) }
   }
 
   var arn: String
   var name: String
   /// PEM.
   var bundle: String
+  /// The bytes out of S3, in base64, where they are not `bundle`: one with a comment that is not UTF-8.
+  var uploaded: String?
   var certificateCount: Int
   var revocations: [Revocation] = []
   var lastRevocation = 0
   var tags: [String: String] = [:]
+
+  var uploadedBytes: [UInt8] { uploaded.flatMap(Base64.decode) ?? Array(bundle.utf8) }
+
+  /// What `uploaded` holds of bytes that were read as a text.
+  static func uploaded(_ bytes: [UInt8], asText text: String) -> String? {
+    bytes.elementsEqual(text.utf8) ? nil : Base64.encode(bytes)
+  }
+}
+
+/// What the addresses of trust stores' contents are signed with.
+struct LinkKeyRecord: Record {
+  static let collection = "elbv2.link-key"
+  static let id = "key"
+  static let scope = Scope(account: "", region: "")
+  static let context = "elbv2.link-key"
+  var recordID: String { Self.id }
+  var key: SealedBytes
 }
 
 /// What seals the cookies of all load balancers, and what their signatures are made with.
