@@ -22,6 +22,7 @@ public enum ACM {
   public static var requestCertificate: APIOperation<RequestCertificateRequest, RequestCertificateResponse> { APIOperation(model, "RequestCertificate") }
   public static var resendValidationEmail: APIOperation<ResendValidationEmailRequest, Empty> { APIOperation(model, "ResendValidationEmail") }
   public static var revokeCertificate: APIOperation<RevokeCertificateRequest, RevokeCertificateResponse> { APIOperation(model, "RevokeCertificate") }
+  public static var searchCertificates: APIOperation<SearchCertificatesRequest, SearchCertificatesResponse> { APIOperation(model, "SearchCertificates") }
   public static var updateCertificateOptions: APIOperation<UpdateCertificateOptionsRequest, Empty> { APIOperation(model, "UpdateCertificateOptions") }
 }
 
@@ -43,7 +44,31 @@ op RenewCertificate POST / RenewCertificateRequest - errors=InvalidArnException,
 op RequestCertificate POST / RequestCertificateRequest RequestCertificateResponse errors=InvalidParameterException,TagPolicyException,TooManyTagsException,InvalidArnException,InvalidTagException,InvalidDomainValidationOptionsException,LimitExceededException
 op ResendValidationEmail POST / ResendValidationEmailRequest - errors=InvalidArnException,InvalidDomainValidationOptionsException,InvalidStateException,ResourceNotFoundException
 op RevokeCertificate POST / RevokeCertificateRequest RevokeCertificateResponse errors=ResourceInUseException,InvalidArnException,ThrottlingException,ConflictException,AccessDeniedException,ResourceNotFoundException
+op SearchCertificates POST / SearchCertificatesRequest SearchCertificatesResponse errors=ValidationException,ThrottlingException,AccessDeniedException
 op UpdateCertificateOptions POST / UpdateCertificateOptionsRequest - errors=InvalidArnException,LimitExceededException,InvalidStateException,ResourceNotFoundException
+struct AcmCertificateMetadata
+m CreatedAt TStamp
+m ExportOption CertificateExport
+m Exported NullableBoolean
+m ImportedAt TStamp
+m InUse NullableBoolean
+m IssuedAt TStamp
+m ManagedBy CertificateManagedBy
+m RenewalEligibility RenewalEligibility
+m RenewalStatus RenewalStatus
+m RevokedAt TStamp
+m Status CertificateStatus
+m Type CertificateType
+m ValidationMethod ValidationMethod
+struct AcmCertificateMetadataFilter union
+m ExportOption CertificateExport
+m Exported NullableBoolean
+m InUse NullableBoolean
+m ManagedBy CertificateManagedBy
+m RenewalStatus RenewalStatus
+m Status CertificateStatus
+m Type CertificateType
+m ValidationMethod ValidationMethod
 struct AddTagsToCertificateRequest
 m CertificateArn Arn !
 m Tags TagList !
@@ -81,10 +106,27 @@ m Subject String
 m SubjectAlternativeNames DomainList
 m Type CertificateType
 str CertificateExport enum=ENABLED|DISABLED
+struct CertificateFilter union
+m AcmCertificateMetadataFilter AcmCertificateMetadataFilter
+m CertificateArn Arn
+m X509AttributeFilter X509AttributeFilter
+struct CertificateFilterStatement union
+m And CertificateFilterStatementList
+m Filter CertificateFilter
+m Not CertificateFilterStatement
+m Or CertificateFilterStatementList
+list CertificateFilterStatementList CertificateFilterStatement min=1 max=15
 str CertificateManagedBy enum=CLOUDFRONT
+struct CertificateMetadata union
+m AcmCertificateMetadata AcmCertificateMetadata
 struct CertificateOptions
 m CertificateTransparencyLoggingPreference CertificateTransparencyLoggingPreference
 m Export CertificateExport
+struct CertificateSearchResult
+m CertificateArn Arn
+m CertificateMetadata CertificateMetadata
+m X509Attributes X509Attributes
+list CertificateSearchResultList CertificateSearchResult
 str CertificateStatus enum=PENDING_VALIDATION|ISSUED|INACTIVE|EXPIRED|VALIDATION_TIMED_OUT|REVOKED|FAILED
 list CertificateStatuses CertificateStatus
 struct CertificateSummary
@@ -111,12 +153,41 @@ m Type CertificateType
 list CertificateSummaryList CertificateSummary
 str CertificateTransparencyLoggingPreference enum=ENABLED|DISABLED
 str CertificateType enum=IMPORTED|AMAZON_ISSUED|PRIVATE
+struct CommonNameFilter
+m ComparisonOperator ComparisonOperator !
+m Value FilterString !
+str ComparisonOperator enum=CONTAINS|EQUALS
+struct CustomAttribute
+m ObjectIdentifier String
+m Value String
+list CustomAttributeList CustomAttribute
 struct DeleteCertificateRequest
 m CertificateArn Arn !
 struct DescribeCertificateRequest
 m CertificateArn Arn !
 struct DescribeCertificateResponse
 m Certificate CertificateDetail
+struct DistinguishedName
+m CommonName String
+m Country String
+m CustomAttributes CustomAttributeList
+m DistinguishedNameQualifier String
+m DomainComponents DomainComponentList
+m GenerationQualifier String
+m GivenName String
+m Initials String
+m Locality String
+m Organization String
+m OrganizationalUnit String
+m Pseudonym String
+m SerialNumber String
+m State String
+m Surname String
+m Title String
+struct DnsNameFilter
+m ComparisonOperator ComparisonOperator !
+m Value FilterString !
+list DomainComponentList String
 list DomainList DomainNameString min=1 max=100
 str DomainNameString min=1 max=253 pat=(\*\.)?(((?!-)[A-Za-z0-9-]{0,62}[A-Za-z0-9])\.)+((?!-)[A-Za-z0-9-]{1,62}[A-Za-z0-9])
 str DomainStatus enum=PENDING_VALIDATION|SUCCESS|FAILED
@@ -150,12 +221,22 @@ list ExtendedKeyUsageList ExtendedKeyUsage
 str ExtendedKeyUsageName enum=TLS_WEB_SERVER_AUTHENTICATION|TLS_WEB_CLIENT_AUTHENTICATION|CODE_SIGNING|EMAIL_PROTECTION|TIME_STAMPING|OCSP_SIGNING|IPSEC_END_SYSTEM|IPSEC_TUNNEL|IPSEC_USER|ANY|NONE|CUSTOM
 list ExtendedKeyUsageNames ExtendedKeyUsageName
 str FailureReason enum=NO_AVAILABLE_CONTACTS|ADDITIONAL_VERIFICATION_REQUIRED|DOMAIN_NOT_ALLOWED|INVALID_PUBLIC_DOMAIN|DOMAIN_VALIDATION_DENIED|CAA_ERROR|PCA_LIMIT_EXCEEDED|PCA_INVALID_ARN|PCA_INVALID_STATE|PCA_REQUEST_FAILED|PCA_NAME_CONSTRAINTS_VALIDATION|PCA_RESOURCE_NOT_FOUND|PCA_INVALID_ARGS|PCA_INVALID_DURATION|PCA_ACCESS_DENIED|SLR_NOT_FOUND|OTHER
+str FilterString min=1 max=256
 struct Filters
 m exportOption CertificateExport
 m extendedKeyUsage ExtendedKeyUsageFilterList
 m keyTypes KeyAlgorithmList
 m keyUsage KeyUsageFilterList
 m managedBy CertificateManagedBy
+struct GeneralName union
+m DirectoryName DistinguishedName
+m DnsName String
+m IpAddress String
+m OtherName OtherName
+m RegisteredId String
+m Rfc822Name String
+m UniformResourceIdentifier String
+list GeneralNameList GeneralName
 struct GetAccountConfigurationResponse
 m ExpiryEvents ExpiryEventsConfiguration
 struct GetCertificateRequest
@@ -201,6 +282,9 @@ m Tags TagList
 int MaxItems min=1 max=1000
 str NextToken min=1 max=10000 pat=[\u0009\u000A\u000D\u0020-\u00FF]*
 bool NullableBoolean
+struct OtherName
+m ObjectIdentifier String
+m Value String
 blob PassphraseBlob min=4 max=128 sensitive
 str PcaArn min=20 max=2048 pat=arn:[\w+=/,.@-]+:acm-pca:[\w+=/,.@-]*:[0-9]+:[\w+=,.@-]+(/[\w+=,.@-]+)*
 int PositiveInteger min=1
@@ -249,9 +333,26 @@ m CertificateArn Arn !
 m RevocationReason RevocationReason !
 struct RevokeCertificateResponse
 m CertificateArn Arn
+struct SearchCertificatesRequest
+m FilterStatement CertificateFilterStatement
+m MaxResults SearchMaxResults
+m NextToken NextToken
+m SortBy SearchCertificatesSortBy
+m SortOrder SearchCertificatesSortOrder
+struct SearchCertificatesResponse
+m NextToken NextToken
+m Results CertificateSearchResultList
+str SearchCertificatesSortBy enum=CREATED_AT|NOT_AFTER|STATUS|RENEWAL_STATUS|EXPORTED|IN_USE|NOT_BEFORE|KEY_ALGORITHM|TYPE|CERTIFICATE_ARN|COMMON_NAME|REVOKED_AT|RENEWAL_ELIGIBILITY|ISSUED_AT|MANAGED_BY|EXPORT_OPTION|VALIDATION_METHOD|IMPORTED_AT
+str SearchCertificatesSortOrder enum=ASCENDING|DESCENDING
+int SearchMaxResults min=1 max=500
+str SerialNumber min=2 max=59 pat=[0-9a-f]{2}(:[0-9a-f]{2}){1,19}
 str SortBy enum=CREATED_AT
 str SortOrder enum=ASCENDING|DESCENDING
 str String
+struct SubjectAlternativeNameFilter union
+m DnsName DnsNameFilter
+struct SubjectFilter union
+m CommonName CommonNameFilter
 ts TStamp
 struct Tag
 m Key TagKey !
@@ -259,11 +360,33 @@ m Value TagValue
 str TagKey min=1 max=128 pat=[\p{L}\p{Z}\p{N}_.:\/=+\-@]*
 list TagList Tag min=1 max=50
 str TagValue min=0 max=256 pat=[\p{L}\p{Z}\p{N}_.:\/=+\-@]*
+struct TimestampRange
+m End TStamp
+m Start TStamp
 struct UpdateCertificateOptionsRequest
 m CertificateArn Arn !
 m Options CertificateOptions !
 list ValidationEmailList String
 str ValidationMethod enum=EMAIL|DNS|HTTP
+struct X509AttributeFilter union
+m ExtendedKeyUsage ExtendedKeyUsageName
+m KeyAlgorithm KeyAlgorithm
+m KeyUsage KeyUsageName
+m NotAfter TimestampRange
+m NotBefore TimestampRange
+m SerialNumber SerialNumber
+m Subject SubjectFilter
+m SubjectAlternativeName SubjectAlternativeNameFilter
+struct X509Attributes
+m ExtendedKeyUsages ExtendedKeyUsageNames
+m Issuer DistinguishedName
+m KeyAlgorithm KeyAlgorithm
+m KeyUsages KeyUsageNames
+m NotAfter TStamp
+m NotBefore TStamp
+m SerialNumber SerialNumber
+m Subject DistinguishedName
+m SubjectAlternativeNames GeneralNameList
 struct AccessDeniedException code=AccessDeniedException status=400 msg=Message
 struct ConflictException code=ConflictException status=400
 struct InvalidArgsException code=InvalidArgsException status=400

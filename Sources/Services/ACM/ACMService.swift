@@ -46,6 +46,7 @@ public struct ACMService: AWSService {
     table.on(ACM.revokeCertificate, access: { input, _ in [ResourceAccess(input.certificateArn)] }, revokeCertificate)
     table.on(ACM.deleteCertificate, access: { input, _ in [ResourceAccess(input.certificateArn)] }, deleteCertificate)
     table.on(ACM.listCertificates, listCertificates)
+    table.on(ACM.searchCertificates, searchCertificates)
     table.on(
       ACM.updateCertificateOptions, access: { input, _ in [ResourceAccess(input.certificateArn)] },
       updateCertificateOptions)

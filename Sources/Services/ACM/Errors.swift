@@ -35,6 +35,7 @@ enum ACMLimits {
   static let namesMax = 100
   static let tagsMax = 50
   static let page = 1000
+  static let searchPage = 100
   /// Seconds within which a request with the same token is the same request.
   static let tokenSeconds = 3600.0
   /// Days in which the names of a request must be proven.
