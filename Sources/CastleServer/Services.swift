@@ -50,10 +50,11 @@ struct Services: Sendable {
   ) throws {
     let iam = IAMService(environment, owner: owner)
     let acm = ACMService(environment, authority: certificates)
+    let dns = Route53Service(environment)
     authority = iam
     elbv2 = ELBv2Service(
       environment, gate: gate, certificates: [acm, iam],
-      authority: { try certificates.certificate(now: environment.clock.now) })
+      authority: { try certificates.certificate(now: environment.clock.now) }, names: dns)
     ecs = ECSService(environment, runtime: ProcessTaskRuntime(supervisor: supervisor))
     var services: [any AWSService] = [
       iam,
@@ -66,7 +67,7 @@ struct Services: Sendable {
       ecs,
       RDSService(environment, supervisor: supervisor, gate: gate),
       ElastiCacheService(environment, supervisor: supervisor, gate: gate),
-      Route53Service(environment),
+      dns,
       ECRService(environment),
       CloudWatchService(environment),
       ApplicationAutoScalingService(environment),

@@ -48,4 +48,17 @@ struct FetchTests {
       guard case .failed = await HTTPFetch.answer(to: FetchRequest(url: url)) else { throw TestFailure(url) }
     }
   }
+
+  @Test("a host whose place is told is asked there, under its own name")
+  func placed() async throws {
+    let server = try TestServer { message in ok(message["Host"] ?? "") }
+    let url = "http://login.shop.test:81/"
+    let there = await HTTPFetch.answer(
+      to: FetchRequest(url: url, place: .at(host: "127.0.0.1", port: server.port)))
+    guard case .answered(200, let body) = there else { throw TestFailure("\(there)") }
+    #expect(String(decoding: body, as: UTF8.self) == "login.shop.test:81")
+    let nowhere = await HTTPFetch.answer(
+      to: FetchRequest(url: "http://127.0.0.1:\(server.port)/", place: .nowhere))
+    guard case .failed("no address of 127.0.0.1") = nowhere else { throw TestFailure("\(nowhere)") }
+  }
 }

@@ -73,18 +73,24 @@ struct SignInTests {
     var refreshes: Int { box.refreshes.load(ordering: .relaxed) }
   }
 
-  private func oidc(_ provider: Provider, _ unauthenticated: GateSnapshot.OIDC.Unauthenticated = .authenticate)
-    -> GateSnapshot.Check
-  {
+  /// - Parameter place: of the provider, when it is named by a host that no resolver knows.
+  private func oidc(
+    _ provider: Provider, _ unauthenticated: GateSnapshot.OIDC.Unauthenticated = .authenticate,
+    place: GateSnapshot.Place? = nil
+  ) -> GateSnapshot.Check {
     let base = "http://127.0.0.1:\(provider.server.port)"
+    let asked = place == nil ? base : "http://login.shop.test:81"
     return .authenticateOIDC(
       .init(
-        issuer: "https://idp.test", authorizationEndpoint: "\(base)/authorize", tokenEndpoint: "\(base)/token",
-        userInfoEndpoint: "\(base)/userinfo", clientID: "client", clientSecret: "s/cret",
-        scope: "openid email", extraParameters: ["display": "page"], onUnauthenticated: unauthenticated))
+        issuer: "https://idp.test", authorizationEndpoint: "\(base)/authorize", tokenEndpoint: "\(asked)/token",
+        userInfoEndpoint: "\(asked)/userinfo", clientID: "client", clientSecret: "s/cret",
+        scope: "openid email", extraParameters: ["display": "page"], onUnauthenticated: unauthenticated,
+        tokenPlace: place, userInfoPlace: place))
   }
 
-  private func serve(_ gate: GateFixture, _ server: TestServer, _ provider: Provider) async throws -> UInt16 {
+  private func serve(
+    _ gate: GateFixture, _ server: TestServer, _ provider: Provider, place: GateSnapshot.Place? = nil
+  ) async throws -> UInt16 {
     let listener = GateSnapshot.Listener(
       id: "l", port: 0,
       rules: [
@@ -94,7 +100,9 @@ struct SignInTests {
         .init(
           priority: 2, conditions: [.pathPattern(["/shut"])], checks: [oidc(provider, .deny)],
           action: .forward(to: "tg")),
-        .init(priority: 3, conditions: [.pathPattern(["*"])], checks: [oidc(provider)], action: .forward(to: "tg")),
+        .init(
+          priority: 3, conditions: [.pathPattern(["*"])], checks: [oidc(provider, place: place)],
+          action: .forward(to: "tg")),
       ], defaultAction: .fixedResponse(.init(statusCode: 404)))
     let status = try await gate.client.apply(
       GateSnapshot(
@@ -249,6 +257,21 @@ struct SignInTests {
       let port = try await serve(gate, server, provider)
       #expect(try await get(port, "/open", "x-amzn-oidc-identity: forged\r\n").text == "- - -")
       #expect(try await get(port, "/shut").status == 401)
+    }
+  }
+
+  @Test("a provider is asked where the configuration says it is, whatever resolvers know, and not when it is nowhere")
+  func placed() async throws {
+    let provider = try Provider(.shared)
+    let server = try echo()
+    try await GateFixture.with { gate in
+      let port = try await serve(gate, server, provider, place: .at(host: "127.0.0.1", port: provider.server.port))
+      let session = try await signIn(port, code: "good")
+      #expect(try await get(port, "/cart", "Cookie: \(session)\r\n").text.hasPrefix("user-1 at-1 "))
+      let lost = try await serve(gate, server, provider, place: .nowhere)
+      let (state, nonce) = try await begin(lost, "/cart")
+      let back = try await get(lost, "/oauth2/idpresponse?code=good&state=\(state)", "Cookie: \(nonce)\r\n")
+      #expect(back.status == 500)
     }
   }
 

@@ -1,15 +1,17 @@
 // Where a URL points, as far as a small client needs to know.
 
 /// Where a URL points.
-struct FetchPlace: Sendable {
-  var isSecure: Bool
-  var host: String
-  var port: UInt16
-  var path: String
+public struct FetchPlace: Sendable {
+  public var isSecure: Bool
+  public var host: String
+  /// 80 or 443 where the URL has none.
+  public var port: UInt16
+  public var path: String
   /// Host and port as the URL has them.
-  var authority: String
+  public var authority: String
 
-  init?(_ url: String) {
+  /// Nil for what is not `http://host[:port]/path` or `https://…`.
+  public init?(_ url: String) {
     guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let colon = url.range(of: "://") else { return nil }
     switch url[..<colon.start].lowercased() {
     case "http": isSecure = false

@@ -4,9 +4,19 @@ import HTTPWire
 
 /// What is asked.
 public struct FetchRequest: Sendable {
+  /// Where a host is that the machine's resolver is not asked for.
+  public enum Place: Sendable, Equatable {
+    /// An address, or another name. What is asked for, and whose certificate is wanted, is the URL's host all the same.
+    case at(host: String, port: UInt16)
+    /// It has no address.
+    case nowhere
+  }
+
   public var method: String
   /// `http://host[:port]/path` or `https://…`
   public var url: String
+  /// Nil when the machine's resolver is asked for the URL's host.
+  public var place: Place?
   public var headers: [(name: String, value: String)]
   public var body: [UInt8]
   /// PEM: authorities that are trusted besides the machine's.
@@ -17,11 +27,13 @@ public struct FetchRequest: Sendable {
   public var answerMax: Int
 
   public init(
-    method: String = "GET", url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+    method: String = "GET", url: String, place: Place? = nil, headers: [(name: String, value: String)] = [],
+    body: [UInt8] = [],
     authorities: String? = nil, timeLimit: Double = 5, answerMax: Int = 64 << 10
   ) {
     self.method = method
     self.url = url
+    self.place = place
     self.headers = headers
     self.body = body
     self.authorities = authorities
@@ -97,7 +109,12 @@ public enum HTTPFetch {
   public static func perform(_ request: FetchRequest) -> FetchOutcome {
     guard let place = FetchPlace(request.url) else { return .failed("not a URL: \(request.url)") }
     var reason = "no address of \(place.host)"
-    let addresses = addresses(of: place)
+    let addresses =
+      switch request.place {
+      case .at(let host, let port)?: addresses(of: host, port)
+      case .nowhere?: [sockaddr_in]()
+      case nil: addresses(of: place.host, place.port)
+      }
     let deadline = FetchSocket.now() + UInt64(request.timeLimit * 1e6)
     for address in addresses {
       do {
@@ -126,12 +143,12 @@ public enum HTTPFetch {
     do { return try TLSFetchStream(host: place.host, socket, authorities: authorities) } catch { throw .problem(error) }
   }
 
-  private static func addresses(of place: FetchPlace) -> [sockaddr_in] {
+  private static func addresses(of host: String, _ port: UInt16) -> [sockaddr_in] {
     var hints = addrinfo()
     hints.ai_family = AF_INET
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(place.host, "\(place.port)", &hints, &list) == 0 else { return [] }
+    guard getaddrinfo(host, "\(port)", &hints, &list) == 0 else { return [] }
     defer { freeaddrinfo(list) }
     var result: [sockaddr_in] = []
     var entry = list

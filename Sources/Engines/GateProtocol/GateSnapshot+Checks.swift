@@ -44,6 +44,14 @@ extension GateSnapshot {
     }
   }
 
+  /// Where an endpoint is that is named by a host of the castle's own zones.
+  public enum Place: Codable, Sendable, Equatable {
+    /// An address, or a name that the machine's resolver is asked for.
+    case at(host: String, port: UInt16)
+    /// The zone has no address for it.
+    case nowhere
+  }
+
   /// ELBv2 `AuthenticateOidcActionConfig`.
   public struct OIDC: Codable, Sendable, Equatable {
     public enum Unauthenticated: String, Codable, Sendable { case authenticate, allow, deny }
@@ -62,13 +70,19 @@ extension GateSnapshot {
     public var onUnauthenticated: Unauthenticated
     /// PEM: authorities whose certificates the provider may have, besides those that the machine trusts.
     public var authorities: String?
+    /// Where the two endpoints are that the Gate asks itself; nil where the machine's resolver is asked for their hosts.
+    public var tokenPlace: Place?
+    public var userInfoPlace: Place?
 
     public init(
       issuer: String, authorizationEndpoint: String, tokenEndpoint: String, userInfoEndpoint: String,
       clientID: String, clientSecret: String, sessionCookieName: String = "AWSELBAuthSessionCookie",
       scope: String = "openid", sessionTimeout: Double = 604_800, extraParameters: [String: String] = [:],
-      onUnauthenticated: Unauthenticated = .authenticate, authorities: String? = nil
+      onUnauthenticated: Unauthenticated = .authenticate, authorities: String? = nil, tokenPlace: Place? = nil,
+      userInfoPlace: Place? = nil
     ) {
+      self.tokenPlace = tokenPlace
+      self.userInfoPlace = userInfoPlace
       self.authorities = authorities
       self.issuer = issuer
       self.authorizationEndpoint = authorizationEndpoint

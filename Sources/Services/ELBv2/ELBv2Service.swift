@@ -32,20 +32,23 @@ public final class ELBv2Service: AWSService {
   /// - Parameters:
   ///   - gate: shared with the other services that the Gate serves; ELBv2's part is "elbv2".
   ///   - authority: whose certificates identity providers may have, besides those of the machine's authorities.
+  ///   - names: answers for hosts of identity providers and key sets before the machine's resolver does.
   public convenience init(
     _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault] = [],
-    authority: TrustedAuthority? = nil
+    authority: TrustedAuthority? = nil, names: (any HostedNames)? = nil
   ) {
     self.init(
-      environment, gate: gate, certificates: certificates, authority: authority, ports: .system(),
+      environment, gate: gate, certificates: certificates, authority: authority, names: names, ports: .system(),
       bindWait: .seconds(ELBv2Limits.bindWaitSecondsMax))
   }
 
   init(
     _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault],
-    authority: TrustedAuthority? = nil, ports: PortPlan, bindWait: Duration, keySetTiming: KeySetKeeper.Timing = .init()
+    authority: TrustedAuthority? = nil, names: (any HostedNames)? = nil, ports: PortPlan, bindWait: Duration,
+    keySetTiming: KeySetKeeper.Timing = .init()
   ) {
-    keySets = KeySetKeeper(environment, gate: gate, authority: authority, timing: keySetTiming)
+    let places = ProviderPlaces(names: names, ports: ports, store: environment.store)
+    keySets = KeySetKeeper(environment, gate: gate, authority: authority, places: places, timing: keySetTiming)
     self.certificates = certificates
     self.gate = gate
     self.environment = environment
@@ -53,7 +56,7 @@ public final class ELBv2Service: AWSService {
     metrics = MetricsCollector(environment, gate: gate, ports: ports)
     self.bindWait = bindWait
     reconciler = GateReconciler(
-      environment, gate: gate, certificates: certificates, authority: authority, ports: ports,
+      environment, gate: gate, certificates: certificates, authority: authority, places: places, ports: ports,
       logDirectory: Self.logDirectory(environment))
   }
 

@@ -15,15 +15,19 @@ import urllib.request
 
 import httpx
 import oidc_provider_mock
+import werkzeug.middleware.proxy_fix
 import werkzeug.serving
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from castle import Front, check, environment, equal, issued, refused, say, until
+from castle import Front, check, client, environment, equal, issued, refused, say, until
 
 HOST = "www.signin.test"
 PORT = 8463
+# A provider behind a load balancer of its own, which only the castle's zone knows by this name.
+LOGIN = "login.signin.test"
+LOGIN_PORT = 8464
 
 
 def provider(**more):
@@ -60,6 +64,40 @@ def claims(token):
     except InvalidSignature:
         pass
     return json.loads(base64.urlsafe_b64decode(body))
+
+
+class Login:
+    """The provider that is named by a host of the castle's own zone: an alias leads to its load balancer."""
+
+    def __init__(self, certificate, zone, authority):
+        self.zone = zone
+        app = werkzeug.middleware.proxy_fix.ProxyFix(oidc_provider_mock.app(), x_for=0)
+        server = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.front = Front("login")
+        group = self.front.group(server.server_port, HealthCheckPath="/.well-known/openid-configuration")
+        self.front.listener(LOGIN_PORT, group, certificate)
+        self.front.until_healthy()
+        self.http = httpx.Client(verify=ssl.create_default_context(cafile=authority), timeout=20)
+        self.point()
+        self.endpoints = self.ask("GET", f"https://{LOGIN}:{LOGIN_PORT}/.well-known/openid-configuration").json()
+        equal(self.endpoints["issuer"], f"https://{LOGIN}:{LOGIN_PORT}", "what the provider calls itself")
+
+    def ask(self, method, url, **more):
+        """As who resolves the name in the castle."""
+        parts = urllib.parse.urlsplit(url)
+        return self.http.request(
+            method, parts._replace(netloc=f"{self.front.address}:{LOGIN_PORT}").geturl(),
+            headers={"Host": parts.netloc}, extensions={"sni_hostname": LOGIN}, **more)
+
+    def point(self, address=None):
+        """At an address, or at the load balancer."""
+        balancer = self.front.described()
+        client("route53").change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch={"Changes": [{
+            "Action": "UPSERT", "ResourceRecordSet": {"Name": LOGIN, "Type": "A", **(
+                {"TTL": 60, "ResourceRecords": [{"Value": address}]} if address else {"AliasTarget": {
+                    "HostedZoneId": balancer["CanonicalHostedZoneId"], "DNSName": balancer["DNSName"],
+                    "EvaluateTargetHealth": False}})}}]})
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -107,11 +145,11 @@ class Browser:
         equal(f"{parts.scheme}://{parts.netloc}", f"https://{HOST}:{PORT}", "where the site is")
         return parts._replace(scheme="", netloc="").geturl()
 
-    def sign_in(self, path, user, action="authorize"):
+    def sign_in(self, path, user, action="authorize", post=httpx.post):
         """From the page that was wanted to the answer that the provider's word brings."""
         sent = self.ask(path)
         equal(sent.status_code, 302, "sent to the provider")
-        back = httpx.post(sent.headers["location"], data={"sub": user, "action": action})
+        back = post(sent.headers["location"], data={"sub": user, "action": action})
         equal(back.status_code, 302, "the provider sends the user back")
         return self.ask(self.local(back.headers["location"]))
 
@@ -140,6 +178,31 @@ def front(certificate, providers, port):
     return front
 
 
+def named(site, address, authority, login):
+    """The load balancer asks the provider where the castle's zone says it is, as that changes."""
+    def sign_in():
+        return Browser(address, authority).sign_in(
+            "/named/cart", "eva@signin.test", post=lambda url, **more: login.ask("POST", url, **more)).status_code
+
+    equal(sign_in(), 302, "a provider of the castle's zone")
+    listener = site.elb.describe_listeners(LoadBalancerArn=site.arn)["Listeners"][0]["ListenerArn"]
+    site.elb.create_rule(
+        ListenerArn=listener, Priority=20, Conditions=[{"Field": "path-pattern", "Values": ["/token/*"]}], Actions=[
+            {"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": {
+                "Issuer": login.endpoints["issuer"], "JwksEndpoint": login.endpoints["jwks_uri"]}},
+            {"Type": "fixed-response", "Order": 2, "FixedResponseConfig": {"StatusCode": "200"}}])
+    token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in [
+        b'{"alg":"RS256","kid":"none"}', b"{}", b"nothing"])
+    answer = Browser(address, authority).http.get(
+        f"https://{address}:{PORT}/token/x", extensions={"sni_hostname": HOST},
+        headers={"Host": HOST, "Authorization": f"Bearer {token}"})
+    equal(answer.status_code, 401, "a token under no key of the set, which is there (562 without it)")
+    login.point("127.255.255.254")
+    until("the provider is asked at its new address, where nobody is", lambda: sign_in() == 500)
+    login.point()
+    until("the provider is back", lambda: sign_in() == 302)
+
+
 def main(authority):
     target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=target.serve_forever, daemon=True).start()
@@ -148,7 +211,9 @@ def main(authority):
         # Whose access tokens end soon, and whose refresh tokens bring others.
         "short": provider(access_token_max_age=datetime.timedelta(seconds=3)),
     }
-    certificate, _ = issued("signin.test")
+    certificate, zone = issued("signin.test")
+    login = Login(certificate, zone, authority)
+    providers["named"] = login.endpoints
     site = front(certificate, providers, target.server_address[1])
     address = site.address
 
@@ -180,7 +245,9 @@ def main(authority):
     page = until("the access token is renewed", renewed, 30)
     equal((page["identity"], claims(page["data"])["sub"]), ("bob@signin.test", "bob@signin.test"), "it is still Bob")
     check(bob.cookies != cookies, "the browser has the new session")
+    named(site, address, authority, login)
     site.end()
+    login.front.end()
     say(signed_in=True)
 
 

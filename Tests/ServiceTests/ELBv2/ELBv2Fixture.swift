@@ -117,14 +117,16 @@ final class ELBv2Fixture: Sendable {
     ) { environment in
       let authority = CertificateAuthority(directory: "\(environment.directory)/tls")
       let acm = ACMService(environment, authority: authority)
+      let dns = Route53Service(environment)
       let elb = ELBv2Service(
         environment, gate: gate, certificates: [acm],
-        authority: { try authority.certificate(now: environment.clock.now) }, ports: ports, bindWait: bindWait,
+        authority: { try authority.certificate(now: environment.clock.now) }, names: dns, ports: ports,
+        bindWait: bindWait,
         keySetTiming: keySets)
       let ec2 = EC2Service(environment)
       let shifts = ARCZonalShiftService(environment, gate: gate)
       services = (elb, ec2, shifts)
-      return [ec2, elb, acm, shifts, Route53Service(environment), try S3Service(environment)]
+      return [ec2, elb, acm, shifts, dns, try S3Service(environment)]
     }
     guard let (service, ec2, shifts) = services else { throw ELBTestFailure("no services") }
     try await ec2.prepareAccount("000000000000", region: "us-east-1")

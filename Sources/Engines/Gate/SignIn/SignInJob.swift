@@ -79,7 +79,7 @@ struct SignInJob: Sendable {
       subject = session.subject
     }
     let request = FetchRequest(
-      method: "POST", url: oidc.tokenEndpoint,
+      method: "POST", url: oidc.tokenEndpoint, place: .init(oidc.tokenPlace),
       headers: [
         ("Content-Type", "application/x-www-form-urlencoded"),
         ("Authorization", OIDCProtocol.basicCredentials(clientID: oidc.clientID, secret: oidc.clientSecret)),
@@ -102,7 +102,8 @@ struct SignInJob: Sendable {
 
   private func userInfo(_ tokens: OIDCProtocol.Tokens) -> SignInOutcome {
     let request = FetchRequest(
-      url: oidc.userInfoEndpoint, headers: [("Authorization", "Bearer \(tokens.accessToken)")],
+      url: oidc.userInfoEndpoint, place: .init(oidc.userInfoPlace),
+      headers: [("Authorization", "Bearer \(tokens.accessToken)")],
       authorities: oidc.authorities)
     switch HTTPFetch.perform(request) {
     case .timedOut: return .failed(.userInfoRequestTimeout)
@@ -131,5 +132,15 @@ struct SignInJob: Sendable {
     return SignInSession(
       subject: tokens.subject, accessToken: tokens.accessToken, claims: claims, expires: end,
       accessExpires: tokens.expiresIn.map { now + $0 }, refreshToken: refreshToken)
+  }
+}
+
+extension FetchRequest.Place {
+  fileprivate init?(_ place: GateSnapshot.Place?) {
+    switch place {
+    case .at(let host, let port)?: self = .at(host: host, port: port)
+    case .nowhere?: self = .nowhere
+    case nil: return nil
+    }
   }
 }

@@ -13,6 +13,7 @@ actor GateReconciler {
   private let gate: GateController
   private let certificates: [any CertificateVault]
   private let authority: TrustedAuthority?
+  private let places: ProviderPlaces
   private let ports: PortPlan
   private let logger: Logger
   private let ids: any IdentifierSource
@@ -33,8 +34,9 @@ actor GateReconciler {
 
   init(
     _ environment: ServiceEnvironment, gate: GateController, certificates: [any CertificateVault],
-    authority: TrustedAuthority?, ports: PortPlan, logDirectory: String
+    authority: TrustedAuthority?, places: ProviderPlaces, ports: PortPlan, logDirectory: String
   ) {
+    self.places = places
     self.authority = authority
     store = environment.store
     ids = environment.ids
@@ -95,6 +97,7 @@ actor GateReconciler {
     desired.authority = try authority?()
     desired.certificates = try await keyed(Set(desired.listeners.flatMap { $0.certificates ?? [] }))
     desired.clientSecrets = try clientSecrets(desired)
+    desired.places = try await places(desired)
     desired.cookieKey = try await cookieKey()
     desired.logDirectory = logDirectory
     for folder in desired.logFolders {
@@ -109,10 +112,19 @@ actor GateReconciler {
     return status
   }
 
+  private func places(_ desired: DesiredState) async throws -> [String: GateSnapshot.Place] {
+    var found: [String: GateSnapshot.Place] = [:]
+    for case .oidc(let oidc) in desired.checks {
+      for endpoint in [oidc.tokenEndpoint, oidc.userInfoEndpoint] where found[endpoint] == nil {
+        found[endpoint] = try await places.place(of: endpoint)
+      }
+    }
+    return found
+  }
+
   private func clientSecrets(_ desired: DesiredState) throws -> [SealedBytes: String] {
     var secrets: [SealedBytes: String] = [:]
-    let checks = desired.listeners.flatMap { $0.defaultChecks ?? [] } + desired.rules.flatMap { $0.checks ?? [] }
-    for case .oidc(let oidc) in checks where secrets[oidc.clientSecret] == nil {
+    for case .oidc(let oidc) in desired.checks where secrets[oidc.clientSecret] == nil {
       let bytes = try oidc.clientSecret.open(store.sealer, context: OIDCRecord.secretContext(oidc.clientID))
       secrets[oidc.clientSecret] = String(decoding: bytes, as: UTF8.self)
     }
@@ -283,6 +295,7 @@ actor GateReconciler {
       TrustStoreRecord.collection, KeySetRecord.collection,
     ]
     for vault in certificates { collections.formUnion(vault.certificateCollections) }
+    collections.formUnion(places.names?.nameCollections ?? [])
     let changes = store.changes(in: collections)
     let events = await gate.events()
     await applyIfThere()

@@ -43,13 +43,18 @@ actor KeySetKeeper {
   private let environment: ServiceEnvironment
   private let gate: GateController
   private let authority: TrustedAuthority?
+  private let places: ProviderPlaces
   private let timing: Timing
   private var entries: [String: Entry] = [:]
   private var fetches = 0
   private var waiting: [CheckedContinuation<Void, Never>] = []
   private var store: Store { environment.store }
 
-  init(_ environment: ServiceEnvironment, gate: GateController, authority: TrustedAuthority?, timing: Timing) {
+  init(
+    _ environment: ServiceEnvironment, gate: GateController, authority: TrustedAuthority?, places: ProviderPlaces,
+    timing: Timing
+  ) {
+    self.places = places
     self.environment = environment
     self.gate = gate
     self.authority = authority
@@ -70,11 +75,13 @@ actor KeySetKeeper {
   /// - Throws: `StoreError`.
   func run() async throws {
     let changes = store.changes(in: [ListenerRecord.collection, RuleRecord.collection])
+    let names = store.changes(in: places.names?.nameCollections ?? [])
     let events = await gate.events()
     defer { forget(entries.keys) }
     try await look()
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { for await _ in changes { try await self.look() } }
+      group.addTask { for await _ in names { await self.wantFailed() } }
       group.addTask { for await case .keysWanted(let endpoint) in events { await self.want(endpoint) } }
       defer { group.cancelAll() }
       try await group.next()
@@ -110,6 +117,11 @@ actor KeySetKeeper {
       entry.keeping?.cancel()
       entry.sleep?.cancel()
     }
+  }
+
+  /// Names have changed: what could not be fetched may be there now.
+  private func wantFailed() {
+    for (endpoint, entry) in entries where entry.failures > 0 { want(endpoint) }
   }
 
   private func want(_ endpoint: String) {
@@ -198,9 +210,18 @@ actor KeySetKeeper {
 
   private func document(_ endpoint: String) async -> Result<String, Problem> {
     let trusted: String?
-    do { trusted = try authority?() } catch { return .failure(Problem(reason: "\(error)")) }
+    let place: FetchRequest.Place?
+    do {
+      trusted = try authority?()
+      switch try await places.place(of: endpoint) {
+      case .at(let host, let port)?: place = .at(host: host, port: port)
+      case .nowhere?: place = .nowhere
+      case nil: place = nil
+      }
+    } catch { return .failure(Problem(reason: "\(error)")) }
     let request = FetchRequest(
-      url: endpoint, authorities: trusted, timeLimit: timing.limit, answerMax: JSONWebKeys.sizeMax + (16 << 10))
+      url: endpoint, place: place, authorities: trusted, timeLimit: timing.limit,
+      answerMax: JSONWebKeys.sizeMax + (16 << 10))
     switch await HTTPFetch.answer(to: request) {
     case .answered(200, let body):
       let text = String(decoding: body, as: UTF8.self)

@@ -14,6 +14,7 @@ struct Translation: Sendable {
   var clientSecrets: [SealedBytes: String]
   var keySets: [String: String]
   var authority: String?
+  var places: [String: GateSnapshot.Place]
 
   /// Nil for a listener whose certificates are all gone: it cannot answer.
   func listener(
@@ -135,7 +136,8 @@ struct Translation: Sendable {
           sessionCookieName: oidc.sessionCookieName ?? "AWSELBAuthSessionCookie", scope: oidc.scope ?? "openid",
           sessionTimeout: Double(oidc.sessionTimeout ?? 604_800), extraParameters: oidc.extraParameters ?? [:],
           onUnauthenticated: oidc.onUnauthenticated.flatMap { .init(rawValue: $0) } ?? .authenticate,
-          authorities: authority))
+          authorities: authority, tokenPlace: places[oidc.tokenEndpoint],
+          userInfoPlace: places[oidc.userInfoEndpoint]))
     case .jwt(let jwt):
       .jwtValidation(
         .init(

@@ -19,10 +19,15 @@ struct DesiredState: Sendable {
   var keySets: [String: String] = [:]
   /// PEM: the castle's own authority, whom identity providers on this machine may have a certificate of.
   var authority: String?
+  /// Where the endpoints of identity providers are whose hosts the castle's zones answer for, by endpoint.
+  var places: [String: GateSnapshot.Place] = [:]
   /// Seals the cookies of sticky clients.
   var cookieKey: [UInt8]?
   /// Where segments of logs are written.
   var logDirectory = ""
+
+  /// What clients must prove, in all listeners and rules.
+  var checks: [CheckRecord] { listeners.flatMap { $0.defaultChecks ?? [] } + rules.flatMap { $0.checks ?? [] } }
 
   /// ELBv2's part of the Gate's configuration. The same records give the same part, so that a control plane that
   /// starts again changes nothing in a Gate that runs.
@@ -34,7 +39,7 @@ struct DesiredState: Sendable {
     func translation(_ balancer: LoadBalancerRecord) -> Translation {
       Translation(
         ports: ports, listeners: (listeners[balancer.arn] ?? []).sorted { $0.arn < $1.arn }, certificates: certificates,
-        clientSecrets: clientSecrets, keySets: keySets, authority: authority)
+        clientSecrets: clientSecrets, keySets: keySets, authority: authority, places: places)
     }
     return GateController.Part(
       loadBalancers: balancers.filter { $0.kind == .application }.map { balancer in

@@ -2,17 +2,8 @@
 
 import AWSCore
 import HealthProbe
+import ServiceKit
 import Store
-
-/// What a name leads to.
-enum Place: Equatable {
-  /// An address, with a port when the name gave one.
-  case address(String, port: Int?)
-  /// No zone of the account answers for the name: the machine's resolver is asked.
-  case elsewhere(String)
-  /// A zone of the account answers for it, and has no address.
-  case nowhere
-}
 
 /// The public zones of an account, as far as a health checker asks them.
 struct ZoneReader {
@@ -20,7 +11,7 @@ struct ZoneReader {
   let scope: Scope
 
   /// Follows CNAMEs and aliases. Of several record sets of a name the first counts.
-  func place(_ name: String, hops: Int = 8) throws -> Place {
+  func place(_ name: String, hops: Int = 8) throws -> HostedPlace {
     if let literal = Self.literal(name) { return literal }
     guard hops > 0, let normal = DomainName.normal(name) else { return .nowhere }
     if normal == "localhost." || normal.hasSuffix(".localhost.") { return .address("127.0.0.1", port: nil) }
@@ -49,7 +40,7 @@ struct ZoneReader {
   }
 
   /// `127.20.0.1` and `127.20.0.1:8080`, as Castle's load balancers are called.
-  private static func literal(_ name: String) -> Place? {
+  private static func literal(_ name: String) -> HostedPlace? {
     var text = name.hasSuffix(".") ? String(name.dropLast()) : name
     // A colon, as zones keep it.
     text = text.replacing("\\072", with: ":")
