@@ -27,6 +27,11 @@ import Testing
     try await castle().script("flows.py")
   }
 
+  @Test("a program on the machine is a target by the machine's instance id, until it is drained", .timeLimit(.minutes(2)))
+  func instances() async throws {
+    try await castle().script("instances.py")
+  }
+
   @Test("attacks reach Shield and CloudWatch while everybody else is served", .timeLimit(.minutes(2)))
   func floods() async throws {
     let said = try await castle().script("floods.py")

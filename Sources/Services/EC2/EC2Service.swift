@@ -1,5 +1,5 @@
-// Amazon EC2, the part that networks are made of. Records with the right ids, rules and answers; packets are moved by
-// the Gate and the task runtime.
+// Amazon EC2, the part that networks are made of, and one instance: the machine. Records with the right ids, rules and
+// answers; packets are moved by the Gate and the task runtime.
 
 import AWSCore
 import AWSWire
@@ -13,7 +13,7 @@ public struct EC2Service: AWSService {
 
   public static let collections: [any Record.Type] = [
     VPCRecord.self, SubnetRecord.self, SecurityGroupRecord.self, RouteTableRecord.self, InternetGatewayRecord.self,
-    NATGatewayRecord.self, ElasticIPRecord.self,
+    NATGatewayRecord.self, ElasticIPRecord.self, InstanceRecord.self,
   ]
 
   public init(_ environment: ServiceEnvironment) { self.environment = environment }
@@ -67,6 +67,8 @@ public struct EC2Service: AWSService {
     table.on(
       EC2.modifyAddressAttribute, access: { Self.addressARN($1, $0.allocationId) }, modifyAddressAttribute)
     table.on(EC2.resetAddressAttribute, access: { Self.addressARN($1, $0.allocationId) }, resetAddressAttribute)
+    table.on(EC2.describeInstances, describeInstances)
+    table.on(EC2.describeInstanceStatus, describeInstanceStatus)
     table.on(EC2.createTags, createTags)
     table.on(EC2.deleteTags, deleteTags)
     table.on(EC2.describeTags, describeTags)

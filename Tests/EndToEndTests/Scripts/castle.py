@@ -74,7 +74,8 @@ class Front:
     def __init__(self, name):
         self.name = name
         self.elb, ec2 = client("elbv2"), client("ec2")
-        subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+        found = sorted(ec2.describe_subnets()["Subnets"], key=lambda subnet: subnet["AvailabilityZone"])
+        subnets = [subnet["SubnetId"] for subnet in found][:2]
         self.vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         made = self.elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
         self.arn = made["LoadBalancerArn"]

@@ -11,8 +11,9 @@ extension EC2Service {
   private static func retag(
     _ id: String, _ tx: Transaction, _ scope: Scope, _ change: (inout [String: String]) -> Void
   ) throws {
-    func edit<R: NetworkRecord>(_ type: R.Type) throws {
-      var record = try find(R.self, id, tx, scope)
+    func edit<R: NetworkRecord>(_ type: R.Type) throws { try edit(find(R.self, id, tx, scope)) }
+    func edit<R: NetworkRecord>(_ found: R) throws {
+      var record = found
       change(&record.tags)
       guard record.tags.count <= 50 else {
         throw AWSError("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
@@ -27,6 +28,7 @@ extension EC2Service {
     case "igw": try edit(InternetGatewayRecord.self)
     case "nat": try edit(NATGatewayRecord.self)
     case "eipalloc": try edit(ElasticIPRecord.self)
+    case "i": try edit(instanceRecord(id, tx, scope))
     case "sgr":
       for var group in try tx.list(SecurityGroupRecord.self, scope) {
         guard let at = group.rules.firstIndex(where: { $0.id == id }) else { continue }
@@ -86,6 +88,7 @@ extension EC2Service {
       try add(InternetGatewayRecord.self)
       try add(NATGatewayRecord.self)
       try add(ElasticIPRecord.self)
+      try add(InstanceRecord.self)
       return rows
     }
     var answers: [EC2.TagDescription] = []

@@ -11,6 +11,8 @@ struct Filters: Sendable {
   /// Whether a resource with these fields and tags passes all filters.
   /// - Throws: `InvalidParameterValue` for a filter that the operation does not know.
   func pass(_ fields: [String: [String]], tags: [String: String]) throws -> Bool {
+    // All of them, so that an unknown one is an error behind one that lets nothing pass, too.
+    var passes = true
     for filter in filters {
       guard let name = filter.name else { throw EC2Error.missing("Filter.Name") }
       let wanted = filter.values ?? []
@@ -26,9 +28,9 @@ struct Filters: Sendable {
       } else {
         throw AWSError("InvalidParameterValue", "The filter '\(name)' is invalid")
       }
-      guard found.contains(where: { value in wanted.contains { Self.matches(value, $0) } }) else { return false }
+      if !found.contains(where: { value in wanted.contains { Self.matches(value, $0) } }) { passes = false }
     }
-    return true
+    return passes
   }
 
   /// `*` stands for any characters, `?` for one.

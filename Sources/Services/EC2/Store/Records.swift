@@ -165,3 +165,13 @@ struct ElasticIPRecord: NetworkRecord {
   /// What its PTR record says, with the dot.
   var reverseName: String?
 }
+
+/// The tags of the machine as an instance; all else of it is what it is (`Machine`).
+struct InstanceRecord: NetworkRecord {
+  static let collection = "ec2.instance"
+  static let resourceType = "instance"
+  static let notFoundCode = "InvalidInstanceID.NotFound"
+  static let noun = "instance ID"
+  var id: String
+  var tags: [String: String] = [:]
+}

@@ -1,4 +1,4 @@
-// What load balancers ask of EC2: subnets, security groups, VPCs.
+// What load balancers ask of EC2: subnets, security groups, VPCs, instances.
 
 import AWSCore
 import AWSWire
@@ -155,10 +155,41 @@ extension ELBv2Service {
     }
   }
 
-  private static func filter(_ name: String, _ value: String) -> EC2.Filter {
+  /// Where an instance is.
+  struct InstancePlace: Sendable {
+    var address: String
+    var zone: String
+  }
+
+  /// The instances with these ids. They may be of any VPC: the machine is reached from each.
+  /// - Throws: `InvalidTarget`, which names those that are none.
+  func instances(_ ids: [String], _ call: CallContext) async throws -> [String: InstancePlace] {
+    // By a filter, as an id that is none is no error then.
+    let described = try await call.acting(as: Self.servicePrincipal).invoke(
+      EC2.describeInstances, .make { $0.filters = [Self.filter("instance-id", ids)] })
+    let found = (described.reservations ?? []).flatMap { $0.instances ?? [] }
+    var seen: Set<String> = []
+    let strangers = ids.filter { id in !found.contains { $0.instanceId == id } && seen.insert(id).inserted }
+    guard strangers.isEmpty else {
+      let list = strangers.map { "'\($0)'" }.joined(separator: ", ")
+      throw AWSError("InvalidTarget", "The following targets are not valid instances: \(list)")
+    }
+    var places: [String: InstancePlace] = [:]
+    for instance in found {
+      guard let id = instance.instanceId, let address = instance.privateIpAddress,
+        let zone = instance.placement?.availabilityZone
+      else { continue }
+      places[id] = InstancePlace(address: address, zone: zone)
+    }
+    return places
+  }
+
+  private static func filter(_ name: String, _ value: String) -> EC2.Filter { filter(name, [value]) }
+
+  private static func filter(_ name: String, _ values: [String]) -> EC2.Filter {
     .make {
       $0.name = name
-      $0.values = [value]
+      $0.values = values
     }
   }
 }

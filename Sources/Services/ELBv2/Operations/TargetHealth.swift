@@ -57,7 +57,8 @@ extension ELBv2Service {
       $0.target = .make {
         $0.id = target.id
         $0.port = target.port
-        $0.availabilityZone = target.zone
+        // An instance is where it is; only of addresses AWS tells the zone.
+        $0.availabilityZone = group.targetType == "instance" ? nil : target.zone
       }
       $0.healthCheckPort = group.healthCheck.port == "traffic-port" ? "\(target.port)" : group.healthCheck.port
       $0.administrativeOverride = override(isUsed: isUsed, health)

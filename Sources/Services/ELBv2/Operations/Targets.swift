@@ -11,6 +11,8 @@ extension ELBv2Service {
     _ input: ELBv2.RegisterTargetsInput, _ call: CallContext
   ) async throws -> ELBv2.RegisterTargetsOutput {
     guard !input.targets.isEmpty else { throw ELBv2Error.validation("At least one target must be specified") }
+    let type = try await store.read { try $0.targetGroup(input.targetGroupArn, call.scope).targetType }
+    let instances = type == "instance" ? try await instances(input.targets.map(\.id), call) : [:]
     try await store.write { tx in
       var group = try tx.targetGroup(input.targetGroupArn, call.scope)
       for target in input.targets {
@@ -20,7 +22,10 @@ extension ELBv2Service {
           group.targets[at].drainingSince = nil
           if let zone = target.availabilityZone { group.targets[at].zone = zone }
         } else {
-          group.targets.append(TargetRecord(id: target.id, port: port, zone: target.availabilityZone))
+          let instance = instances[target.id]
+          group.targets.append(
+            TargetRecord(
+              id: target.id, port: port, zone: instance?.zone ?? target.availabilityZone, address: instance?.address))
         }
       }
       guard group.targets.count <= ELBv2Limits.targetsPerTargetGroupMax else {
@@ -42,9 +47,12 @@ extension ELBv2Service {
     if let port = target.port, !(1...65_535).contains(port) {
       throw ELBv2Error.validation("The target port '\(port)' must be between '1' and '65535'")
     }
-    guard group.targetType == "ip" else {
-      throw AWSError(
-        "InvalidTarget", "The following targets are not valid instances: '\(target.id)' (Castle runs no EC2 instances)")
+    if group.targetType == "instance" {
+      guard target.availabilityZone == nil else {
+        throw ELBv2Error.validation("An Availability Zone cannot be specified for targets of target type 'instance'")
+      }
+      // Which ones there are was asked of EC2.
+      return
     }
     guard let address = Addresses.ipv4(target.id) else {
       throw ELBv2Error.validation("The IP address '\(target.id)' is not a valid IPv4 address")

@@ -74,10 +74,10 @@ struct DesiredState: Sendable {
       cookieKey: cookieKey)
   }
 
-  /// Where a target is: an application load balancer behind a network load balancer is at its own address.
-  /// Nil when that load balancer is gone.
+  /// Where a target is: an instance is at the address that it was registered with, an application load balancer behind a
+  /// network load balancer at its own. Nil when that load balancer is gone.
   func place(of target: TargetRecord, in group: TargetGroupRecord, _ ports: PortPlan) -> (address: String, port: Int)? {
-    guard group.targetType == "alb" else { return (target.id, target.port) }
+    guard group.targetType == "alb" else { return (target.address ?? target.id, target.port) }
     guard let balancer = loadBalancers.first(where: { $0.arn == target.id }) else { return nil }
     let bound = listeners.first { $0.loadBalancer == balancer.arn && $0.port == target.port }?.bound
     return (bound?.address ?? balancer.address, bound?.port ?? ports.bindPort(target.port))

@@ -268,9 +268,12 @@ struct HealthCheckRecord: Codable, Sendable, Hashable {
 }
 
 struct TargetRecord: Codable, Sendable, Hashable {
+  /// An address, an instance's id, or a load balancer's ARN.
   var id: String
   var port: Int
   var zone: String?
+  /// Where an instance is.
+  var address: String?
   /// Since when it drains; nil while it is registered.
   var drainingSince: Timestamp?
 
