@@ -27,7 +27,8 @@ import Testing
     try await castle().script("flows.py")
   }
 
-  @Test("a program on the machine is a target by the machine's instance id, until it is drained", .timeLimit(.minutes(2)))
+  @Test(
+    "a program on the machine is a target by the machine's instance id, until it is drained", .timeLimit(.minutes(2)))
   func instances() async throws {
     try await castle().script("instances.py")
   }
