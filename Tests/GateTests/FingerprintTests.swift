@@ -167,7 +167,7 @@ struct GateFingerprintTests {
         break
       }
       #expect(
-        line.contains("},\"ja3Fingerprint\":\"\(values.first ?? "")\",\"ja4Fingerprint\":\"\(values.last ?? "")\""))
+        line.contains(",\"ja3Fingerprint\":\"\(values.first ?? "")\",\"ja4Fingerprint\":\"\(values.last ?? "")\""))
       for (version, (fallback, status)) in [(true, 403), (false, 200)].enumerated() {
         let group = GateSnapshot.TargetGroup(id: "tg", targets: [target(server)], healthCheck: .init(probe: .none))
         let listener = GateSnapshot.Listener(id: "plain", port: 0, defaultAction: .forward(to: "tg"))
