@@ -59,7 +59,7 @@ import Testing
     try await castle.script("certificates.py", [try await authority(castle)])
   }
 
-  @Test("gRPC's own client reaches gRPC's own server through a TLS listener", .timeLimit(.minutes(2)))
+  @Test("gRPC's own client reaches gRPC's own server through listeners with TLS and without", .timeLimit(.minutes(2)))
   func grpc() async throws {
     let castle = try castle()
     try await castle.script("grpc_calls.py", [try await authority(castle)])

@@ -1,4 +1,4 @@
-"""grpc_calls.py CA: gRPC by its own client, through a load balancer's TLS listener, to its own server.
+"""grpc_calls.py CA: gRPC by its own client, through a load balancer's listeners with TLS and without, to its own server.
 
 `grpc_calls.py serve KEY CERTIFICATE` is that server: a process of its own that tells its ports, without TLS and with,
 and serves until its input ends.
@@ -89,7 +89,8 @@ def serve():
 
 
 def front(ports):
-    """A load balancer in front of the server: addresses for channels, without and with TLS behind them."""
+    """A load balancer in front of the server: addresses for channels, without and with TLS behind them, and without
+    TLS on both sides."""
     from castle import client, issued
 
     elb, ec2 = client("elbv2"), client("ec2")
@@ -98,6 +99,17 @@ def front(ports):
     balancer = elb.create_load_balancer(Name="grpc", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
     certificate, _ = issued("grpc.test")
     groups = []
+
+    def listen(number, group, **how):
+        listener = elb.create_listener(
+            LoadBalancerArn=balancer, Port=8453 + number,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}], **how,
+        )["Listeners"][0]["ListenerArn"]
+        for priority, path in enumerate([f"/{SERVICE}/Echo", f"/{SERVICE}/*", "/castle.*/*"], 1):
+            elb.create_rule(
+                ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}],
+                Actions=[{"Type": "forward", "TargetGroupArn": group}])
+
     for number, (port, protocol) in enumerate(zip(ports, ["HTTP", "HTTPS"])):
         group = elb.create_target_group(
             Name=f"grpc-{protocol}", Protocol=protocol, ProtocolVersion="GRPC", Port=port, VpcId=vpc, TargetType="ip",
@@ -105,15 +117,8 @@ def front(ports):
             HealthyThresholdCount=2)["TargetGroups"][0]["TargetGroupArn"]
         groups.append(group)
         elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": port}])
-        listener = elb.create_listener(
-            LoadBalancerArn=balancer, Port=8453 + number, Protocol="HTTPS",
-            Certificates=[{"CertificateArn": certificate}],
-            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-        )["Listeners"][0]["ListenerArn"]
-        for priority, path in enumerate([f"/{SERVICE}/Echo", f"/{SERVICE}/*", "/castle.*/*"], 1):
-            elb.create_rule(
-                ListenerArn=listener, Priority=priority, Conditions=[{"Field": "path-pattern", "Values": [path]}],
-                Actions=[{"Type": "forward", "TargetGroupArn": group}])
+        listen(number, group, Protocol="HTTPS", Certificates=[{"CertificateArn": certificate}])
+    listen(len(ports), groups[0], Protocol="HTTP")
     for group in groups:
         elb.get_waiter("target_in_service").wait(TargetGroupArn=group, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     address = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"].split(":")[0]
@@ -123,7 +128,7 @@ def front(ports):
         for group in groups:
             elb.delete_target_group(TargetGroupArn=group)
 
-    return [f"{address}:{8453 + number}" for number in range(len(ports))], end
+    return [f"{address}:{8453 + number}" for number in range(len(ports) + 1)], end
 
 
 def look(channel):
@@ -197,10 +202,12 @@ def main(authority):
     with open(authority, "rb") as file:
         credentials = grpc.ssl_channel_credentials(file.read())
 
-    def channel(place):
+    def channel(place, secure):
         # Connections of their own: a client keeps to the number of streams that the load balancer allows on each.
-        return grpc.secure_channel(place, credentials, options=[
-            ("grpc.ssl_target_name_override", "www.grpc.test"), ("grpc.use_local_subchannel_pool", 1)])
+        alone = ("grpc.use_local_subchannel_pool", 1)
+        if not secure:
+            return grpc.insecure_channel(place, options=[alone])
+        return grpc.secure_channel(place, credentials, options=[("grpc.ssl_target_name_override", "www.grpc.test"), alone])
 
     with tempfile.TemporaryDirectory() as folder:
         # Load balancers do not look at a target's certificate.
@@ -214,7 +221,7 @@ def main(authority):
         try:
             places, end = front([int(port) for port in server.stdout.readline().split()])
             for place in places:
-                channels = [channel(place) for _ in range(2)]
+                channels = [channel(place, secure=place != places[-1]) for _ in range(2)]
                 look(channels[0])
                 at_once(channels)
                 for each in channels:

@@ -22,15 +22,6 @@ import Testing
     return (made.allocationId ?? "", made.publicIp ?? "")
   }
 
-  private func code(_ body: () async throws -> Void) async -> String? {
-    do {
-      try await body()
-      return nil
-    } catch {
-      return (error as? AWSError)?.code
-    }
-  }
-
   private static func filter(_ name: String, _ value: String) -> EC2.Filter {
     .make { ($0.name, $0.values) = (name, [value]) }
   }
@@ -45,7 +36,7 @@ import Testing
         seen.insert(made.publicIp ?? "")
       }
       #expect(seen.count == 254)
-      #expect(await code { _ = try await allocate(harness) } == "AddressLimitExceeded")
+      #expect(await errorCode { _ = try await allocate(harness) } == "AddressLimitExceeded")
       let gone = try await harness.run(EC2.describeAddresses).addresses?.first
       _ = try await harness.run(EC2.releaseAddress) { $0.allocationId = gone?.allocationId }
       #expect(try await allocate(harness).ip == gone?.publicIp)
@@ -58,12 +49,15 @@ import Testing
       let first = try await allocate(harness) { $0.address = "203.0.113.77" }
       #expect(first.ip == "203.0.113.77")
       #expect(
-        await code { _ = try await allocate(harness) { $0.address = "203.0.113.77" } } == "InvalidAddress.Locked")
-      #expect(await code { _ = try await allocate(harness) { $0.address = "8.8.8.8" } } == "InvalidAddress.NotFound")
-      let wrong = await code { _ = try await allocate(harness) { $0.networkBorderGroup = "eu-west-1" } }
+        await errorCode { _ = try await allocate(harness) { $0.address = "203.0.113.77" } }
+          == "InvalidAddress.Locked")
+      #expect(
+        await errorCode { _ = try await allocate(harness) { $0.address = "8.8.8.8" } } == "InvalidAddress.NotFound")
+      let wrong = await errorCode { _ = try await allocate(harness) { $0.networkBorderGroup = "eu-west-1" } }
       #expect(wrong == "InvalidParameterValue")
-      #expect(await code { _ = try await allocate(harness) { $0.dryRun = true } } == "DryRunOperation")
-      #expect(await code { _ = try await allocate(harness) { $0.ipamPoolId = "ipam-pool-1" } } == "NotImplemented")
+      #expect(await errorCode { _ = try await allocate(harness) { $0.dryRun = true } } == "DryRunOperation")
+      #expect(
+        await errorCode { _ = try await allocate(harness) { $0.ipamPoolId = "ipam-pool-1" } } == "NotImplemented")
     }
   }
 
@@ -98,11 +92,11 @@ import Testing
         $0.filters = [Self.filter("association-id", "*")]
       }
       #expect(found.addresses == nil || found.addresses?.isEmpty == true)
-      let unknown = await code {
+      let unknown = await errorCode {
         _ = try await harness.run(EC2.describeAddresses) { $0.publicIps = ["203.0.113.250"] }
       }
       #expect(unknown == "InvalidAddress.NotFound")
-      let missing = await code {
+      let missing = await errorCode {
         _ = try await harness.run(EC2.describeAddresses) { $0.allocationIds = ["eipalloc-0"] }
       }
       #expect(missing == "InvalidAllocationID.NotFound")
@@ -118,10 +112,10 @@ import Testing
         $0.networkInterfaceId = "eni-1"
       }.associationId
       func release(_ id: String) async -> String? {
-        await code { _ = try await harness.run(EC2.releaseAddress) { $0.allocationId = id } }
+        await errorCode { _ = try await harness.run(EC2.releaseAddress) { $0.allocationId = id } }
       }
       #expect(await release(free.id) == "InvalidIPAddress.InUse")
-      let again = await code {
+      let again = await errorCode {
         _ = try await harness.run(EC2.associateAddress) {
           $0.allocationId = free.id
           $0.networkInterfaceId = "eni-2"
@@ -131,7 +125,7 @@ import Testing
       #expect(again == "Resource.AlreadyAssociated")
       _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = association }
       #expect(
-        await code { _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = association } }
+        await errorCode { _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = association } }
           == "InvalidAssociationID.NotFound")
       #expect(await release(free.id) == nil)
       #expect(await release(free.id) == "InvalidAllocationID.NotFound")
@@ -149,7 +143,8 @@ import Testing
       let own = try await harness.run(EC2.describeAddresses) { $0.allocationIds = [held.id] }
         .addresses?.first?.associationId
       #expect(
-        await code { _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = own } } == "AuthFailure")
+        await errorCode { _ = try await harness.run(EC2.disassociateAddress) { $0.associationId = own } }
+          == "AuthFailure")
       _ = try await harness.run(EC2.deleteNatGateway) { $0.natGatewayId = gateway ?? "" }
       #expect(await release(held.id) == nil)
     }
@@ -170,7 +165,7 @@ import Testing
         ]
       }
       func release() async -> String? {
-        await code { _ = try await fixture.run(EC2.releaseAddress) { $0.allocationId = address.id } }
+        await errorCode { _ = try await fixture.run(EC2.releaseAddress) { $0.allocationId = address.id } }
       }
       #expect(await release() == "InvalidIPAddress.InUse")
       _ = try await fixture.run(ELBv2.deleteLoadBalancer) {
@@ -206,7 +201,7 @@ import Testing
       }
       #expect(try await name() == nil)
       for wrong in ["mail", "a b.example.com", "-a.example.com"] {
-        let refused = await code {
+        let refused = await errorCode {
           _ = try await harness.run(EC2.modifyAddressAttribute) {
             $0.allocationId = address.id
             $0.domainName = wrong

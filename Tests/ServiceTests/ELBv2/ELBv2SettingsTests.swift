@@ -183,7 +183,8 @@ struct ELBv2SettingsTests {
       #expect(calls.path == "/AWS.ALB/healthcheck" && calls.grpcMatcher == "12")
     }
   }
-  @Test("target groups of HTTP/2 and gRPC are made, and gRPC wants a listener with TLS") func versions() async throws {
+  @Test("target groups of HTTP/2 and gRPC are made, and a listener without TLS that has one takes HTTP/2 all the same")
+  func versions() async throws {
     try await ELBv2Fixture.alone { elb in
       let balancer = try await elb.loadBalancer("calls")
       let calls = try await elb.targetGroup("calls") { $0.protocolVersion = "GRPC" }
@@ -191,23 +192,32 @@ struct ELBv2SettingsTests {
       let groups = try await elb.run(ELBv2.describeTargetGroups) { $0.targetGroupArns = [calls, pages] }.targetGroups
       #expect(groups?.map(\.protocolVersion) == ["GRPC", "HTTP2"])
       #expect(groups?.map { $0.matcher?.grpcCode ?? $0.matcher?.httpCode } == ["12", "200"])
-      let refused = try await elb.failure(ELBv2.createListener) {
-        $0.loadBalancerArn = balancer
-        $0.port = 80
-        $0.protocol = "HTTP"
-        $0.defaultActions = [.make { ($0.type, $0.targetGroupArn) = ("forward", calls) }]
+      let plain = try await elb.targetGroup("plain")
+      for (port, group) in [(80, calls), (81, pages), (82, plain)] {
+        _ = try await elb.run(ELBv2.createListener) {
+          $0.loadBalancerArn = balancer
+          $0.port = port
+          $0.protocol = "HTTP"
+          $0.defaultActions = [.make { ($0.type, $0.targetGroupArn) = ("forward", group) }]
+        }
       }
-      #expect(refused.hasPrefix("InvalidConfigurationRequest: Listener protocol 'HTTP' is not supported"), "\(refused)")
       for group in [calls, pages] {
         _ = try await elb.run(ELBv2.modifyTargetGroup) {
           $0.targetGroupArn = group
           $0.healthCheckProtocol = "HTTPS"
         }
       }
-      let part = DesiredState(
-        targetGroups: try await elb.service.store.read { try $0.list(TargetGroupRecord.self).map(\.1) }
-      ).gatePart(PortPlan(privilegedBelow: 0))
-      #expect(Set(part.targetGroups.map(\.healthCheck.probe)) == [.http2s, .grpcs])
+      let state = try await elb.service.store.read { snapshot in
+        DesiredState(
+          loadBalancers: try snapshot.list(LoadBalancerRecord.self).map(\.1),
+          listeners: try snapshot.list(ListenerRecord.self).map(\.1),
+          targetGroups: try snapshot.list(TargetGroupRecord.self).map(\.1))
+      }
+      let part = state.gatePart(PortPlan(privilegedBelow: 0))
+      #expect(Set(part.targetGroups.filter { $0.name != "plain" }.map(\.healthCheck.probe)) == [.http2s, .grpcs])
+      let listeners = part.loadBalancers.flatMap(\.listeners)
+      let answers = listeners.sorted { $0.port < $1.port }.map(\.acceptsCleartextHTTP2)
+      #expect(answers == [true, true, nil])
     }
   }
 }

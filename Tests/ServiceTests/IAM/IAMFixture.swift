@@ -56,16 +56,6 @@ struct IAMFixture {
     return try await dispatcher.invoke(operation, input, call)
   }
 
-  /// The code of the error that a body throws; nil when it throws none.
-  func code(_ body: () async throws -> Void) async throws -> String? {
-    do {
-      try await body()
-      return nil
-    } catch let error as AWSError {
-      return error.code
-    }
-  }
-
   /// A user with an inline policy, and the principal behind a key of its own.
   func user(_ name: String, policy: String? = nil) async throws -> Principal {
     _ = try await run(IAM.createUser) { $0.userName = name }

@@ -43,7 +43,8 @@ struct IAMOperationTests {
       #expect(missing?.status == 404)
       #expect(missing?.message == "The role with name nobody cannot be found.")
       _ = try await f.run(IAM.createUser) { $0.userName = "Ann" }
-      #expect(try await f.code { _ = try await f.run(IAM.createUser) { $0.userName = "ann" } } == "EntityAlreadyExists")
+      #expect(
+        await errorCode { _ = try await f.run(IAM.createUser) { $0.userName = "ann" } } == "EntityAlreadyExists")
       let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
       _ = try await f.run(IAM.attachUserPolicy) { ($0.userName, $0.policyArn) = ("Ann", arn) }
       let conflict = await #expect(throws: AWSError.self) {
@@ -52,7 +53,7 @@ struct IAMOperationTests {
       #expect(conflict?.message == "Cannot delete entity, must detach all policies first.")
       _ = try await f.run(IAM.detachUserPolicy) { ($0.userName, $0.policyArn) = ("Ann", arn) }
       _ = try await f.run(IAM.deleteUser) { $0.userName = "Ann" }
-      #expect(try await f.code { _ = try await f.run(IAM.getUser) { $0.userName = "Ann" } } == "NoSuchEntity")
+      #expect(await errorCode { _ = try await f.run(IAM.getUser) { $0.userName = "Ann" } } == "NoSuchEntity")
     }
   }
 
@@ -60,7 +61,7 @@ struct IAMOperationTests {
   func malformed() async throws {
     try await IAMFixture.with { f in
       for text in ["{", #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3"}]}"#] {
-        let code = try await f.code {
+        let code = await errorCode {
           _ = try await f.run(IAM.createPolicy) { ($0.policyName, $0.policyDocument) = ("p", text) }
         }
         #expect(code == "MalformedPolicyDocument")
@@ -85,7 +86,7 @@ struct IAMOperationTests {
           ($0.policyArn, $0.policyDocument, $0.setAsDefault) = (arn, IAMFixture.policy("s3:PutObject"), true)
         }
       }
-      let full = try await f.code {
+      let full = await errorCode {
         _ = try await f.run(IAM.createPolicyVersion) {
           ($0.policyArn, $0.policyDocument) = (arn, IAMFixture.policy("s3:*"))
         }
@@ -94,7 +95,7 @@ struct IAMOperationTests {
       let listed = try await f.run(IAM.listPolicyVersions) { $0.policyArn = arn }.versions ?? []
       #expect(listed.map(\.versionId) == ["v5", "v4", "v3", "v2", "v1"])
       #expect(
-        try await f.code {
+        await errorCode {
           _ = try await f.run(IAM.deletePolicyVersion) { ($0.policyArn, $0.versionId) = (arn, "v5") }
         } == "DeleteConflict")
       _ = try await f.role("r", trusts: #"{"Service":"ec2.amazonaws.com"}"#)
@@ -102,7 +103,7 @@ struct IAMOperationTests {
       #expect(try await f.run(IAM.getPolicy) { $0.policyArn = arn }.policy?.attachmentCount == 1)
       #expect(
         try await f.run(IAM.listEntitiesForPolicy) { $0.policyArn = arn }.policyRoles?.map(\.roleName) == ["r"])
-      #expect(try await f.code { _ = try await f.run(IAM.deletePolicy) { $0.policyArn = arn } } == "DeleteConflict")
+      #expect(await errorCode { _ = try await f.run(IAM.deletePolicy) { $0.policyArn = arn } } == "DeleteConflict")
     }
   }
 
@@ -135,7 +136,7 @@ struct IAMOperationTests {
       #expect(keys.count == 1)
       #expect(try await f.principal(keys.first?.accessKeyId).userID == ann.userID)
       #expect(
-        try await f.code { _ = try await f.run(IAM.deleteGroup) { $0.groupName = "operators" } } == "DeleteConflict")
+        await errorCode { _ = try await f.run(IAM.deleteGroup) { $0.groupName = "operators" } } == "DeleteConflict")
     }
   }
 
@@ -145,9 +146,9 @@ struct IAMOperationTests {
       let role = try await f.run(IAM.createServiceLinkedRole) { $0.awsServiceName = "ecs.amazonaws.com" }.role
       #expect(role?.arn == "arn:aws:iam::000000000000:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS")
       #expect(
-        try await f.code { _ = try await f.run(IAM.deleteRole) { $0.roleName = "AWSServiceRoleForECS" } }
+        await errorCode { _ = try await f.run(IAM.deleteRole) { $0.roleName = "AWSServiceRoleForECS" } }
           == "UnmodifiableEntity")
-      let again = try await f.code {
+      let again = await errorCode {
         _ = try await f.run(IAM.createServiceLinkedRole) { $0.awsServiceName = "ecs.amazonaws.com" }
       }
       #expect(again == "InvalidInput")
@@ -169,7 +170,7 @@ struct IAMOperationTests {
       let read = try await f.run(IAM.getServerCertificate) { $0.serverCertificateName = "web" }.serverCertificate
       #expect(read?.certificateBody == Self.certificate)
       #expect(read?.serverCertificateMetadata?.expiration?.civil.year == 2046)
-      let code = try await f.code {
+      let code = await errorCode {
         _ = try await f.run(IAM.uploadServerCertificate) {
           $0.serverCertificateName = "other"
           $0.certificateBody = Self.certificate

@@ -63,7 +63,7 @@ struct IAMResourceTests {
       #expect(try await f.run(IAM.listRolePolicies) { $0.roleName = name }.policyNames == ["other"])
       #expect(try await f.run(IAM.listAttachedRolePolicies) { $0.roleName = name }.attachedPolicies?.isEmpty == true)
       try await provider.delete(handle, new, context)
-      #expect(try await f.code { _ = try await f.run(IAM.getRole) { $0.roleName = name } } == "NoSuchEntity")
+      #expect(await errorCode { _ = try await f.run(IAM.getRole) { $0.roleName = name } } == "NoSuchEntity")
       try await provider.delete(handle, new, context)
     }
   }

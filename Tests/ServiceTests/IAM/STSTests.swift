@@ -31,11 +31,11 @@ struct STSTests {
       #expect(key.expires == answer.credentials?.expiration)
       #expect(key.principal.roleARN == arn)
       #expect(try await f.run(as: key.principal, IAM.listUsers).users?.isEmpty == true)
-      #expect(try await f.code { _ = try await f.run(as: key.principal, IAM.listRoles) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: key.principal, IAM.listRoles) } == "AccessDenied")
       let me = try await f.run(as: key.principal, STS.getCallerIdentity)
       #expect(me.userId == answer.assumedRoleUser?.assumedRoleId)
       // Another service is not let in.
-      let code = try await f.code {
+      let code = await errorCode {
         _ = try await f.call.acting(as: "ec2.amazonaws.com").invoke(
           STS.assumeRole, .make { ($0.roleArn, $0.roleSessionName) = (arn, "session") })
       }
@@ -48,7 +48,7 @@ struct STSTests {
         ($0.roleName, $0.policyName, $0.policyDocument) = ("task", "own", IAMFixture.policy("iam:*"))
       }
       let late = try await f.principal(answer.credentials?.accessKeyId)
-      #expect(try await f.code { _ = try await f.run(as: late, IAM.listUsers) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: late, IAM.listUsers) } == "AccessDenied")
     }
   }
 
@@ -59,7 +59,7 @@ struct STSTests {
       let ann = try await f.user("ann")
       let bob = try await f.user("bob", policy: IAMFixture.policy("sts:AssumeRole", resource: arn))
       func assume(_ principal: Principal) async throws -> String? {
-        try await f.code {
+        await errorCode {
           _ = try await f.run(as: principal, STS.assumeRole) { ($0.roleArn, $0.roleSessionName) = (arn, "s1") }
         }
       }
@@ -95,9 +95,9 @@ struct STSTests {
       #expect((answer.packedPolicySize ?? 0) > 0)
       let narrow = try await f.principal(answer.credentials?.accessKeyId)
       _ = try await f.run(as: narrow, IAM.listUsers)
-      #expect(try await f.code { _ = try await f.run(as: narrow, IAM.listRoles) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: narrow, IAM.listRoles) } == "AccessDenied")
       #expect(
-        try await f.code { _ = try await f.run(as: narrow, IAM.createUser) { $0.userName = "x" } } == "AccessDenied")
+        await errorCode { _ = try await f.run(as: narrow, IAM.createUser) { $0.userName = "x" } } == "AccessDenied")
       // Two policies of a session count together.
       let both = try await f.run(STS.assumeRole) {
         $0.roleArn = arn
@@ -131,7 +131,7 @@ struct STSTests {
       #expect(principal.tags == ["Team": "blue"])
       let two = try await f.run(as: principal, STS.assumeRole) { ($0.roleArn, $0.roleSessionName) = (second, "two") }
       #expect(try await f.principal(two.credentials?.accessKeyId).tags == ["Team": "blue"])
-      let long = try await f.code {
+      let long = await errorCode {
         _ = try await f.run(as: principal, STS.assumeRole) {
           ($0.roleArn, $0.roleSessionName, $0.durationSeconds) = (second, "two", 3601)
         }
@@ -171,15 +171,15 @@ struct STSTests {
       let session = try await f.principal(token.credentials?.accessKeyId)
       #expect(session.arn == ann.arn)
       _ = try await f.run(as: session, IAM.listUsers)
-      #expect(try await f.code { _ = try await f.run(as: session, STS.getSessionToken) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: session, STS.getSessionToken) } == "AccessDenied")
       let federation = try await f.run(as: ann, STS.getFederationToken) {
         ($0.name, $0.policy) = ("guest", IAMFixture.policy("iam:ListUsers", "iam:ListGroups"))
       }
       #expect(federation.federatedUser?.arn == "arn:aws:sts::000000000000:federated-user/guest")
       let guest = try await f.principal(federation.credentials?.accessKeyId)
       _ = try await f.run(as: guest, IAM.listUsers)
-      #expect(try await f.code { _ = try await f.run(as: guest, IAM.listRoles) } == "AccessDenied")
-      #expect(try await f.code { _ = try await f.run(as: guest, IAM.listGroups) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: guest, IAM.listRoles) } == "AccessDenied")
+      #expect(await errorCode { _ = try await f.run(as: guest, IAM.listGroups) } == "AccessDenied")
     }
   }
 
@@ -199,7 +199,8 @@ struct STSTests {
       _ = try await f.run(IAM.updateAccessKey) { ($0.userName, $0.accessKeyId, $0.status) = ("ci", id, "Inactive") }
       #expect(try await f.iam.accessKey(id)?.isActive == false)
       _ = try await f.run(IAM.createAccessKey) { $0.userName = "ci" }
-      #expect(try await f.code { _ = try await f.run(IAM.createAccessKey) { $0.userName = "ci" } } == "LimitExceeded")
+      #expect(
+        await errorCode { _ = try await f.run(IAM.createAccessKey) { $0.userName = "ci" } } == "LimitExceeded")
       _ = try await f.run(IAM.deleteAccessKey) { ($0.userName, $0.accessKeyId) = ("ci", id) }
       #expect(try await f.iam.accessKey(id) == nil)
       #expect(try await f.iam.accessKey("AKIAOWNER00000000000")?.principal.kind == .root)

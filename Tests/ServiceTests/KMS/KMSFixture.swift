@@ -72,15 +72,3 @@ final class RecordingAuthority: Authority {
   var last: (action: String, access: ResourceAccess)? { asked.withLock { $0.last } }
   var actions: [String] { asked.withLock { $0.map(\.action) } }
 }
-
-/// The code of the AWS error that `body` throws; nil when it throws none.
-func errorCode(_ body: () async throws -> some Any) async -> String? {
-  do {
-    _ = try await body()
-    return nil
-  } catch let error as AWSError {
-    return error.code
-  } catch {
-    return "\(error)"
-  }
-}

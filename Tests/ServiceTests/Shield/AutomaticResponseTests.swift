@@ -88,15 +88,6 @@ struct AutomaticResponseTests {
     try await harness.run(WAFv2.getWebACL) { $0.arn = acl }.webACL?.rules ?? []
   }
 
-  private func code(_ body: () async throws -> Void) async throws -> String {
-    do {
-      try await body()
-      return ""
-    } catch let error as AWSError {
-      return error.code
-    }
-  }
-
   @Test("enabling it puts Shield's rule group into the web ACL, disabling it takes it away")
   func group() async throws {
     try await with { harness, _, acl, protection in
@@ -143,10 +134,10 @@ struct AutomaticResponseTests {
       var emptied = Self.rule(own.name, 3)
       emptied.ruleLabels = [.make { $0.name = "a" }]
       for changed in [counting, renamed, emptied] {
-        let refused = try await code { try await update(harness, acl, [changed]) }
+        let refused = await errorCode { try await update(harness, acl, [changed]) }
         #expect(refused == "WAFInvalidParameterException")
       }
-      let stolen = try await code {
+      let stolen = await errorCode {
         _ = try await harness.run(WAFv2.createWebACL) {
           $0.name = "thief"
           $0.scope = "REGIONAL"
@@ -176,7 +167,7 @@ struct AutomaticResponseTests {
         }
       }
       try await update(harness, acl, heavy)
-      #expect(try await code { try await enable(harness, blocks: true) } == "LimitsExceededException")
+      #expect(await errorCode { try await enable(harness, blocks: true) } == "LimitsExceededException")
       let told = try await harness.run(Shield.describeProtection) { $0.protectionId = protection }.protection
       #expect(told?.applicationLayerAutomaticResponseConfiguration == nil)
       #expect(try await rules(harness, acl).count == 164)

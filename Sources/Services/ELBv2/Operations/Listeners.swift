@@ -100,10 +100,6 @@ extension ELBv2Service {
       guard listenerTakes(listener.wireProtocol, group.protocolName) else {
         throw ELBv2Error.incompatible(listener.wireProtocol, group.protocolName)
       }
-      if listener.wireProtocol == "HTTP", group.protocolVersion == "GRPC" {
-        throw ELBv2Error.invalidConfiguration(
-          "Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC'")
-      }
       guard (users[arn] ?? []).isSubset(of: [balancer.arn]) else {
         throw AWSError(
           "TargetGroupAssociationLimit",

@@ -15,6 +15,8 @@ struct Translation: Sendable {
   var keySets: [String: String]
   var authority: String?
   var places: [String: GateSnapshot.Place]
+  /// Target groups whose targets take HTTP/2, which their clients have to speak.
+  var multiplexed: Set<String>
 
   /// Nil for a listener whose certificates are all gone: it cannot answer.
   func listener(
@@ -26,6 +28,9 @@ struct Translation: Sendable {
       guard let found = self.tls(record, takesHTTP2 == "true" ? .http2Preferred : .http1Only) else { return nil }
       tls = found
     }
+    // On AWS such groups are for HTTPS listeners only; see Decision 0012.
+    let actions = [record.defaultAction] + rules.map(\.action)
+    let takesCleartextHTTP2 = tls == nil && actions.contains { !multiplexed.isDisjoint(with: $0.targetGroups) }
     return GateSnapshot.Listener(
       id: record.arn, port: UInt16(clamping: ports.bindPort(record.port)), transport: tls == nil ? .http : .https,
       tls: tls,
@@ -35,7 +40,7 @@ struct Translation: Sendable {
           checks: (rule.checks ?? []).compactMap(check), transforms: (rule.transforms ?? []).compactMap(transform),
           action: action(rule.action))
       }, defaultAction: action(record.defaultAction), defaultChecks: (record.defaultChecks ?? []).compactMap(check),
-      headers: headers(record))
+      headers: headers(record), acceptsCleartextHTTP2: takesCleartextHTTP2 ? true : nil)
   }
 
   /// Nil for a TLS listener whose certificates are all gone.

@@ -36,10 +36,12 @@ struct DesiredState: Sendable {
     let listeners = Dictionary(grouping: self.listeners, by: \.loadBalancer)
     let used = Set(self.listeners.compactMap { $0.mutual?.trustStore })
     let balancers = loadBalancers.sorted { $0.arn < $1.arn }
+    let multiplexed = Set(targetGroups.filter { ["HTTP2", "GRPC"].contains($0.protocolVersion) }.map(\.arn))
     func translation(_ balancer: LoadBalancerRecord) -> Translation {
       Translation(
         ports: ports, listeners: (listeners[balancer.arn] ?? []).sorted { $0.arn < $1.arn }, certificates: certificates,
-        clientSecrets: clientSecrets, keySets: keySets, authority: authority, places: places)
+        clientSecrets: clientSecrets, keySets: keySets, authority: authority, places: places,
+        multiplexed: multiplexed)
     }
     return GateController.Part(
       loadBalancers: balancers.filter { $0.kind == .application }.map { balancer in

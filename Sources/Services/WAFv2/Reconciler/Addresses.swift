@@ -90,21 +90,11 @@ extension WAFv2Service {
   private func attackers(_ call: CallContext) async throws -> Set<String> {
     let oldest = call.now.adding(seconds: -Double(WAFLimits.attackerMemorySeconds))
     var found: Set<String> = []
-    var token: String?
-    repeat {
-      let next = token
-      let page = try await call.invoke(
-        Shield.listAttacks,
-        .make {
-          $0.endTime = .make { $0.fromInclusive = oldest }
-          $0.nextToken = next
-        })
-      for summary in page.attackSummaries ?? [] {
-        guard let id = summary.attackId else { continue }
-        found.formUnion(try await sources(of: id, call))
-      }
-      token = page.nextToken
-    } while token != nil && found.count < WAFLimits.attackersMax
+    for attack in try await attacks(call, { $0.endTime = .make { $0.fromInclusive = oldest } }) {
+      guard found.count < WAFLimits.attackersMax else { break }
+      guard let id = attack.attackId else { continue }
+      found.formUnion(try await sources(of: id, call))
+    }
     return found
   }
 }

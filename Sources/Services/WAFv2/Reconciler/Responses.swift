@@ -53,24 +53,30 @@ extension WAFv2Service {
   private func running(_ resources: [String], _ call: CallContext) async throws -> [ShieldResponse.Attack] {
     if resources.isEmpty { return [] }
     let oldest = call.now.adding(seconds: -Double(WAFLimits.attackerMemorySeconds))
+    let recent = try await attacks(call) {
+      $0.resourceArns = resources
+      $0.startTime = .make { $0.fromInclusive = oldest }
+    }
     var found: [ShieldResponse.Attack] = []
-    var token: String?
-    repeat {
-      let next = token
-      let page = try await call.invoke(
-        Shield.listAttacks,
-        .make {
-          $0.resourceArns = resources
-          $0.startTime = .make { $0.fromInclusive = oldest }
-          $0.nextToken = next
-        })
-      for summary in page.attackSummaries ?? [] where summary.endTime == nil {
-        guard let id = summary.attackId else { continue }
-        found.append(ShieldResponse.Attack(id: id, sources: try await sources(of: id, call).sorted()))
-      }
-      token = page.nextToken
-    } while token != nil
+    for attack in recent where attack.endTime == nil {
+      guard let id = attack.attackId else { continue }
+      found.append(ShieldResponse.Attack(id: id, sources: try await sources(of: id, call).sorted()))
+    }
     return found.sorted { $0.id < $1.id }
+  }
+
+  /// All attacks that Shield finds.
+  func attacks(
+    _ call: CallContext, _ question: (inout Shield.ListAttacksRequest) -> Void
+  ) async throws -> [Shield.AttackSummary] {
+    var request = Shield.ListAttacksRequest.make(question)
+    var found: [Shield.AttackSummary] = []
+    repeat {
+      let page = try await call.invoke(Shield.listAttacks, request)
+      found += page.attackSummaries ?? []
+      request.nextToken = page.nextToken
+    } while request.nextToken != nil
+    return found
   }
 
   /// The heaviest sources of an attack.
