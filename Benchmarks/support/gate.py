@@ -17,11 +17,11 @@ def snapshot(port, upstream, detects_floods=True, **listener):
 
 
 class Gate:
-    """A castle-gate on core 0 with one worker."""
+    """A castle-gate on core 0."""
 
-    def __init__(self, folder, program, configuration, **options):
+    def __init__(self, folder, program, configuration, workers=1, **options):
         path = f"{folder}/gate.sock"
-        self.process = start([program, "--socket", path, "--workers", "1"], 0, **options)
+        self.process = start([program, "--socket", path, "--workers", str(workers)], 0, **options)
         self.number = 0
         for _ in range(500):
             try:

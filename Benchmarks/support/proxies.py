@@ -1,5 +1,5 @@
-"""The reverse proxies that are measured, each with one worker on core 0, told to do the same."""
-import importlib.util, json, os, subprocess, sys
+"""The reverse proxies that are measured, with as many workers each, on core 0, told to do the same."""
+import importlib.util, json, os, resource, subprocess, sys
 from dataclasses import dataclass
 
 from .gate import Gate, snapshot
@@ -20,6 +20,8 @@ class Front:
     rules: int = 0
     # Thousands of connections within a second from one address look like a flood to the Gate.
     detects_floods: bool = True
+    # Processes of nginx, event loops of the others.
+    workers: int = 1
     gate: str = ""
 
     @property
@@ -73,7 +75,7 @@ def start_nginx(front, port):
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;""" if front.tls else ""
     rules = "".join(f"location /part{n}/ {{ return 404; }}\n" for n in range(front.rules))
     path = front.write("proxy.conf", f"""
-worker_processes 1; daemon off; pid {folder}/proxy.pid; error_log stderr crit; user root;
+worker_processes {front.workers}; daemon off; pid {folder}/proxy.pid; error_log stderr crit; user root;
 events {{ worker_connections 25000; }}
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {nginx_temporary(f"{folder}/proxy")}
   upstream targets {{ server 127.0.0.1:{front.upstream}; keepalive 256; keepalive_requests 100000000; }}
@@ -100,10 +102,12 @@ def start_haproxy(front, port):
     if front.http2:
         tls += " alpn h2" if front.tls else " proto h2"
     rules = "".join(f"  http-request return status 404 if {{ path_beg /part{n}/ }}\n" for n in range(front.rules))
+    # It does not keep descriptors for its servers by itself.
+    most = min(25000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     path = front.write("haproxy.cfg", f"""
 global
-  nbthread 1
-  maxconn 25000
+  nbthread {front.workers}
+  maxconn {most}
   no strict-limits
 defaults
   mode http
@@ -161,7 +165,7 @@ def start_envoy(front, port):
         "listeners": [{"name": "front", "address": address, "tcp_backlog_size": 4096, "filter_chains": [chain]}],
         "clusters": [{"name": "back", "type": "STATIC", "connect_timeout": "10s",
                       "load_assignment": {"cluster_name": "back", "endpoints": [{"lb_endpoints": [target]}]}}]}}))
-    return start([envoy_program(), "--concurrency", "1", "--disable-hot-restart", "-l", "off", "-c",
+    return start([envoy_program(), "--concurrency", str(front.workers), "--disable-hot-restart", "-l", "off", "-c",
                   path], 0, stderr=subprocess.DEVNULL)
 
 
@@ -178,7 +182,7 @@ def start_gate(front, port):
     if front.tls:
         configuration["certificates"] = [{"id": "one", "chain": open(f"{front.folder}/cert.pem").read(),
                                           "privateKey": open(f"{front.folder}/key.pem").read()}]
-    return Gate(front.folder, front.gate, configuration, stderr=open(f"{front.folder}/gate.log", "a")).process
+    return Gate(front.folder, front.gate, configuration, workers=front.workers, stderr=open(f"{front.folder}/gate.log", "a")).process
 
 
 PROXIES = {"castle-gate": start_gate, "nginx": start_nginx, "haproxy": start_haproxy, "envoy": start_envoy}

@@ -13,7 +13,8 @@ struct GateFixture: Sendable {
 
   /// Runs the body with a fresh Gate and ends it afterwards.
   static func with(
-    loops: Int = 2, handshakeTime: Double = 10, _ body: (GateFixture) async throws -> Void
+    loops: Int = 2, handshakeTime: Double = 10, sharesDescriptors: Bool = false,
+    _ body: (GateFixture) async throws -> Void
   ) async throws {
     let folder = try temporaryFolder()
     let path = folder + "/gate.sock"
@@ -23,9 +24,10 @@ struct GateFixture: Sendable {
       (continuation: CheckedContinuation<GateStopper, any Error>) in
       startThread {
         do {
-          let worker = try GateWorker(
-            GateWorkerConfiguration(
-              socketPath: path, stateFile: state, loops: loops, drainTime: 1, handshakeTime: handshakeTime))
+          var configuration = GateWorkerConfiguration(
+            socketPath: path, stateFile: state, loops: loops, drainTime: 1, handshakeTime: handshakeTime)
+          configuration.sharesDescriptors = sharesDescriptors
+          let worker = try GateWorker(configuration)
           continuation.resume(returning: worker.stopper)
           worker.run()
         } catch {

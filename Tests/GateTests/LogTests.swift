@@ -177,6 +177,7 @@ struct LogTests {
       #expect(try await eventually { lines(in: access).count == 1 })
     }
     let writer = try LogWriter()
+    try writer.start()
     let destination = LogDestination(folder: access, interval: 3_600_000_000, bytes: 10)
     for _ in 0..<3 { writer.write(Array("0123456789\n".utf8), to: destination) }
     writer.finish()
@@ -193,6 +194,7 @@ struct LogTests {
     fputs("old\n", file)
     fclose(file)
     let writer = try LogWriter()
+    try writer.start()
     writer.write(Array("new\n".utf8), to: LogDestination(folder: folder, interval: 1_000_000_000, bytes: 1000))
     writer.finish()
     #expect(lines(in: folder) == ["new", "old"])

@@ -31,10 +31,12 @@ struct ProcessTests {
     let process: pid_t
     let socketPath: String
 
-    init(folder: String) throws {
+    /// - Parameter files: how many descriptors a table may have; as many as the test's process without.
+    init(folder: String, files: Int? = nil) throws {
       guard let program = ProcessTests.program else { throw TestFailure("castle-gate is not built") }
       socketPath = folder + "/gate.sock"
-      let texts = [program, "--socket", socketPath, "--state", folder + "/state", "--drain", "1"]
+      var texts = [program, "--socket", socketPath, "--state", folder + "/state", "--drain", "1"]
+      if let files { texts = ["/bin/sh", "-c", "ulimit -n \(files) && exec \"$@\"", "sh"] + texts }
       var arguments: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) }
       arguments.append(nil)
       defer { for argument in arguments { free(argument) } }
@@ -46,7 +48,7 @@ struct ProcessTests {
       posix_spawnattr_setsigmask(&attributes, &none)
       posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
       var child: pid_t = 0
-      guard posix_spawn(&child, program, nil, &attributes, arguments, environ) == 0 else {
+      guard posix_spawn(&child, texts[0], nil, &attributes, arguments, environ) == 0 else {
         throw TestFailure("cannot start castle-gate")
       }
       process = child
@@ -73,9 +75,9 @@ struct ProcessTests {
     }
   }
 
-  private func with(_ body: (Program, String) async throws -> Void) async throws {
+  private func with(files: Int? = nil, _ body: (Program, String) async throws -> Void) async throws {
     let folder = try temporaryFolder()
-    let program = try Program(folder: folder)
+    let program = try Program(folder: folder, files: files)
     do {
       try await body(program, folder)
     } catch {
@@ -117,6 +119,58 @@ struct ProcessTests {
       #expect(after.appliedVersion == 7)
       #expect(after.listener("l")?.port == port)
       #expect(after.workerProcessID != before.workerProcessID)
+    }
+  }
+
+  @Test("each loop has as many descriptors as the process may have, and a full one leaves newcomers to the others")
+  func fullLoops() async throws {
+    let server = try TestServer { _ in ok("served") }
+    // 400 descriptors: 247 for the connections of each of two loops, and clients that are neither few nor a flood.
+    try await with(files: 400) { program, _ in
+      let client = try await program.connect()
+      var wanted = snapshot(1, server)
+      wanted.loadBalancers[0].shield = .init(detectsFloods: false)
+      let port = try #require(try await client.apply(wanted).listener("l")?.port)
+      for round in 0..<2 {
+        let served = try await onThread {
+          var held: [RawSocket] = []
+          for number in 0..<460 {
+            let socket = try RawSocket(port: port, from: "127.0.0.\(10 + number % 4)")
+            try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            guard try MessageReader(socket).next()?.text == "served" else { return (number, 0) }
+            held.append(socket)
+          }
+          var again = 0
+          for socket in held {
+            try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            if try MessageReader(socket).next()?.text == "served" { again += 1 }
+          }
+          return (held.count, again)
+        }
+        #expect(served == (460, 460), "round \(round)")
+      }
+    }
+  }
+
+  @Test("when all loops are full somebody from elsewhere still gets in")
+  func allFull() async throws {
+    let server = try TestServer { _ in ok("served") }
+    try await with(files: 400) { program, _ in
+      let client = try await program.connect()
+      var wanted = snapshot(1, server)
+      wanted.loadBalancers[0].shield = .init(detectsFloods: false)
+      let port = try #require(try await client.apply(wanted).listener("l")?.port)
+      let texts = try await onThread {
+        // More than both tables hold, none of which asks anything.
+        let heavy = try (0..<600).map { _ in try RawSocket(port: port, from: "127.0.0.2") }
+        defer { withExtendedLifetime(heavy) {} }
+        return try (3..<40).map { source in
+          let socket = try RawSocket(port: port, from: "127.0.0.\(source)")
+          try socket.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+          return try MessageReader(socket).next()?.text
+        }
+      }
+      #expect(texts.allSatisfy { $0 == "served" })
     }
   }
 

@@ -20,6 +20,8 @@ public struct GateWorkerConfiguration: Sendable {
   public var masterChannel: Int32
   /// Keep a table of our own in nftables, which needs CAP_NET_ADMIN. Off unless asked for: the firewall is its owner's.
   public var usesNetfilter = false
+  /// Keep all loops on the process's descriptor table, as where the system gives a thread none of its own.
+  public var sharesDescriptors = false
   /// End on SIGTERM and SIGINT (only in a process of its own).
   public var handlesSignals: Bool
 
@@ -72,7 +74,10 @@ public final class GateWorker {
   private var controlListener: Int32 = -1
   private var signals: Int32 = -1
   private let mailbox: Mailbox<ControlMessage>
-  private var loops: [Mailbox<LoopMessage>] = []
+  private var threads: [LoopThread] = []
+  private var loops: [Mailbox<LoopMessage>] { threads.map(\.mailbox) }
+  private let room: LoopRoom
+  private let signIns = SessionRefreshes()
   private let sockets: SocketKeeper
   private let health: HealthChecker
   private let tls: TLSKeeper
@@ -105,6 +110,7 @@ public final class GateWorker {
     if configuration.handlesSignals { signals = gate_signals() }
     mailbox = try Mailbox()
     logs = try LogWriter()
+    room = LoopRoom(loops: configuration.loops)
     let poll = gate_epoll_create()
     if poll < 0 { throw GateFailure("epoll_create", code: -poll) }
     self.poll = poll
@@ -129,6 +135,7 @@ public final class GateWorker {
     watch(controlListener, .control)
     watch(mailbox.descriptor, .mailbox)
     if signals >= 0 { watch(signals, .signals) }
+    try logs.start()
     for index in 0..<configuration.loops { try startLoop(index) }
     if let stored = stateFile?.load() {
       do {
@@ -160,6 +167,7 @@ public final class GateWorker {
         for index in 0..<count { dispatch(gate_event_token(events, index), gate_event_flags(events, index)) }
       }
     }
+    for thread in threads { thread.join() }
     logs.finish()
     for client in clients.values { client.close() }
     shield.end()
@@ -208,22 +216,12 @@ public final class GateWorker {
 
   private func startLoop(_ index: Int) throws(GateFailure) {
     let inbox = try Mailbox<LoopMessage>()
-    loops.append(inbox)
+    let link = try LoopLink()
     let start = LoopStart(
-      index: index, control: mailbox, mailbox: inbox, logs: logs,
-      handshakeTime: LoadBalancerRuntime.microseconds(configuration.handshakeTime))
-    let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
-      if let raw { Unmanaged<LoopStart>.fromOpaque(raw).takeRetainedValue().run() }
-      return nil
-    }
-    var thread = pthread_t()
-    let own = Unmanaged.passRetained(start)
-    let result = pthread_create(&thread, nil, body, own.toOpaque())
-    if result != 0 {
-      own.release()
-      throw GateFailure("a thread", code: result)
-    }
-    pthread_detach(thread)
+      index: index, control: mailbox, mailbox: inbox, logs: logs, link: link.far, room: room,
+      handshakeTime: LoadBalancerRuntime.microseconds(configuration.handshakeTime),
+      sharesDescriptors: configuration.sharesDescriptors)
+    threads.append(try LoopThread(start, link: link))
     runningLoops += 1
   }
 
@@ -236,6 +234,8 @@ public final class GateWorker {
 
   private func receive(_ message: ControlMessage) {
     switch message {
+    case .started(let loop, let ownsDescriptors):
+      threads[loop].link.leaveFarToLoop(closing: ownsDescriptors)
     case .configured(let loop): acknowledge(loop)
     case .report(let loop, let report): collect(report, of: loop)
     case .webACLs(let loop, let news): take(news, of: loop)
@@ -243,6 +243,9 @@ public final class GateWorker {
     case .looked(let loop, let sample):
       if let outcome = shield.collect(sample, of: loop, now: gate_now()) { act(on: outcome) }
     case .keysWanted(let keySet): tellKeysWanted(keySet)
+    case .signIn(let loop, let id, let job): signIns.ask(job, id: id, mailbox: threads[loop].mailbox)
+    case .steppedAside(let full):
+      for (loop, mailbox) in loops.enumerated() where loop != full { mailbox.post(.listenAnew) }
     case .active: if !isEnding { shield.wake(now: gate_now()) }
     case .ended: runningLoops -= 1
     case .failed(let loop, let reason):
@@ -396,10 +399,11 @@ public final class GateWorker {
     var new = new
     new.cookieKey = new.cookieKey ?? ownCookieKey
     try renewTicketKeys(gate_now())
-    for (index, loop) in loops.enumerated() {
+    for (index, thread) in threads.enumerated() {
       var material = try tls.material(loop: index, needsClient: new.hasTargetsWithTLS)
       material.datagrams = datagrams["udp\(index)"] ?? [:]
-      loop.post(
+      thread.link.give(Array(listeners.values) + Array(endpoints.values) + Array(material.datagrams.values))
+      thread.mailbox.post(
         .configure(new, listeners: listeners, endpoints: endpoints, healthy: healthy, tls: material))
     }
     if health.isDraining { nextDrainLook = gate_now() + 50_000 }
@@ -507,34 +511,5 @@ public final class GateWorker {
     }
     for key in health.finishDraining(active: active, now: gate_now()) { for loop in loops { loop.post(.expire(key)) } }
     publishHealth()
-  }
-}
-
-/// What a loop's thread needs to make its loop.
-private final class LoopStart: Sendable {
-  let index: Int
-  let control: Mailbox<ControlMessage>
-  let mailbox: Mailbox<LoopMessage>
-  let logs: LogWriter
-  let handshakeTime: UInt64
-
-  init(
-    index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter, handshakeTime: UInt64
-  ) {
-    self.logs = logs
-    self.index = index
-    self.control = control
-    self.mailbox = mailbox
-    self.handshakeTime = handshakeTime
-  }
-
-  func run() {
-    do {
-      let loop = try EventLoop(index: index, control: control, mailbox: mailbox, logs: logs)
-      loop.handshakeTime = handshakeTime
-      loop.run()
-    } catch {
-      control.post(.failed(loop: index, "\(error)"))
-    }
   }
 }

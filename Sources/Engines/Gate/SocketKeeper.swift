@@ -39,6 +39,7 @@ final class SocketKeeper {
   }
 
   private var held: [SocketKey: Held] = [:]
+  private var count: UInt64 = 0
   /// The channel to the master process, or -1.
   private let master: Int32
 
@@ -54,7 +55,7 @@ final class SocketKeeper {
     }
     let isAsWanted = (key.port == 0 || key.port == port) && IPv4.parse(key.address) == address
     held[key] = Held(
-      socket: BoundSocket(descriptor: descriptor, address: address, port: port),
+      socket: BoundSocket(id: nextID(), descriptor: descriptor, address: address, port: port),
       note: isAsWanted ? nil : "\(key.address):\(key.port) could not be bound")
   }
 
@@ -114,7 +115,8 @@ final class SocketKeeper {
       let descriptor = key.isDatagram ? gate_udp_listen(number, port, &bound) : gate_listen(number, port, &bound)
       if descriptor >= 0 {
         tell("K" + key.name, descriptor)
-        return Held(socket: BoundSocket(descriptor: descriptor, address: number, port: bound), note: note)
+        return Held(
+          socket: BoundSocket(id: nextID(), descriptor: descriptor, address: number, port: bound), note: note)
       }
       if note == nil { note = "\(key.address):\(key.port): \(String(cString: strerror(-descriptor)))" }
     }
@@ -130,6 +132,11 @@ final class SocketKeeper {
       return [(other.value.socket.address, other.value.socket.port)]
     }
     return [(address, key.port), (address, 0), (loopback, 0)]
+  }
+
+  private func nextID() -> UInt64 {
+    count += 1
+    return count
   }
 
   private func tell(_ message: String, _ descriptor: Int32) {

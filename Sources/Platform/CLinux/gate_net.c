@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -200,6 +201,18 @@ ssize_t gate_channel_receive(int channel, char *bytes, size_t capacity, int *des
       memcpy(descriptor, CMSG_DATA(header), sizeof(int));
   }
   return result;
+}
+
+int gate_own_descriptors(const int *kept, size_t count) {
+  if (count == 0) return -EINVAL;
+  // What lies above the last is never copied; what lies between is open twice for a moment.
+  if (syscall(SYS_close_range, (unsigned)kept[count - 1] + 1, ~0u, CLOSE_RANGE_UNSHARE) < 0) return -errno;
+  int next = 0;
+  for (size_t index = 0; index < count; index++) {
+    if (kept[index] > next) syscall(SYS_close_range, (unsigned)next, (unsigned)kept[index] - 1, 0);
+    next = kept[index] + 1;
+  }
+  return 0;
 }
 
 int gate_spawn_self(char *const *arguments, int inherited) {

@@ -35,30 +35,11 @@ final class LogWriter: Sendable {
     ended = try Mailbox()
   }
 
-  /// Bytes thrown away because the files could not be written as fast.
-  var lostBytes: Int { lost.load(ordering: .relaxed) }
+  /// Which who writes lines must have in its descriptor table.
+  var descriptor: Int32 { mailbox.descriptor }
 
-  /// Hands lines over.
-  func write(_ lines: [UInt8], to destination: LogDestination) {
-    if waiting.load(ordering: .relaxed) > Self.waitingMax {
-      lost.add(lines.count, ordering: .relaxed)
-      return
-    }
-    waiting.add(lines.count, ordering: .relaxed)
-    start()
-    mailbox.post(.lines(destination, lines))
-  }
-
-  /// Completes all segments and waits until that is done. Nothing may be written afterwards.
-  func finish() {
-    guard isStarted.load(ordering: .acquiring) else { return }
-    mailbox.post(.end)
-    var poll = pollfd(fd: ended.descriptor, events: Int16(POLLIN), revents: 0)
-    while Glibc.poll(&poll, 1, -1) < 0, errno == EINTR {}
-  }
-
-  /// The thread begins with the first line.
-  private func start() {
+  /// Starts the thread. Not by a loop: the thread shares its starter's descriptors.
+  func start() throws(GateFailure) {
     guard !isStarted.exchange(true, ordering: .acquiringAndReleasing) else { return }
     var thread = pthread_t()
     let own = Unmanaged.passRetained(self)
@@ -70,11 +51,31 @@ final class LogWriter: Sendable {
       }, own.toOpaque())
     if result != 0 {
       own.release()
-      GateLog.error("no thread for the logs", [("code", "\(result)")])
       isStarted.store(false, ordering: .releasing)
-      return
+      throw GateFailure("a thread for the logs", code: result)
     }
     pthread_detach(thread)
+  }
+
+  /// Bytes thrown away because the files could not be written as fast.
+  var lostBytes: Int { lost.load(ordering: .relaxed) }
+
+  /// Hands lines over.
+  func write(_ lines: [UInt8], to destination: LogDestination) {
+    if waiting.load(ordering: .relaxed) > Self.waitingMax {
+      lost.add(lines.count, ordering: .relaxed)
+      return
+    }
+    waiting.add(lines.count, ordering: .relaxed)
+    mailbox.post(.lines(destination, lines))
+  }
+
+  /// Completes all segments and waits until that is done. Nothing may be written afterwards.
+  func finish() {
+    guard isStarted.load(ordering: .acquiring) else { return }
+    mailbox.post(.end)
+    var poll = pollfd(fd: ended.descriptor, events: Int16(POLLIN), revents: 0)
+    while Glibc.poll(&poll, 1, -1) < 0, errno == EINTR {}
   }
 
   // MARK: - The thread

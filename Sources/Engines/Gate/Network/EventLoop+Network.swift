@@ -62,6 +62,7 @@ extension EventLoop {
 
   private func accept(_ listener: NetworkListenerRuntime) {
     for _ in 0..<4 {
+      if leavesToOthers() { return }
       var address: UInt32 = 0
       var port: UInt16 = 0
       let descriptor = gate_accept(listener.descriptor, &address, &port)

@@ -10,6 +10,8 @@ struct LoopSample: Sendable {
   var sources: [String: [SourceActivity]] = [:]
   /// Connections of all kinds.
   var open = 0
+  /// How many there may be.
+  var openMax = 0
   /// Microseconds that the question waited for the loop.
   var lag: UInt64 = 0
   /// The share of its time since the last look that the loop was busy.
@@ -22,7 +24,7 @@ struct LoopSample: Sendable {
 
 /// A loop's own bounds, set with every look.
 struct LoopBounds {
-  /// Connections that this loop may have: what the process may have without those of the other loops.
+  /// Connections that this loop may have: what its descriptor table holds, without those of other loops that share it.
   var openMax = Int.max
   /// More work than time: strangers are let in a few at a time.
   var isOverloaded = false
@@ -180,13 +182,15 @@ extension EventLoop {
     }
     if time &- bounds.lastForget > 60_000_000 { bounds.lastForget = time }
     sample.open = openCount
-    bounds.openMax = max(64, Self.descriptorsMax - openElsewhere)
+    bounds.openMax = ownsDescriptors ? Self.descriptorsMax : max(64, Self.descriptorsMax - openElsewhere)
+    sample.openMax = ownsDescriptors ? Self.descriptorsMax : Self.descriptorsMax / room.loops
+    checkRoomElsewhere()
     bounds.isOverloaded = sample.lag > 100_000
     bounds.strangersLeft = Self.strangersPerLook
     return sample
   }
 
-  /// Descriptors for connections; the rest is for listeners, files and what is just being closed.
+  /// Descriptors of a table for connections; the rest is for listeners, files and what is just being closed.
   static let descriptorsMax = max(64, Int(clamping: gate_file_limit()) * 15 / 16 - 128)
 
   /// Takes over what is to be done about a flood; whoever is held loses its connections at once.

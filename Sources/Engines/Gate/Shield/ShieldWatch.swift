@@ -209,7 +209,7 @@ final class ShieldWatch {
       merged[address]?.datagrams *= UInt64(GATE_FILTER_PROBE)
       merged[address]?.refused *= UInt64(GATE_FILTER_PROBE)
     }
-    let used = Double(open.reduce(0, +)) / Double(EventLoop.descriptorsMax)
+    let used = Double(open.reduce(0, +)) / Double(max(1, samples.values.reduce(0) { $0 + $1.openMax }))
     let lag = Double(samples.values.map(\.lag).max() ?? 0) / 200_000
     let sample = TrafficSample(
       seconds: seconds, sources: Array(merged.values), pressure: min(1, max(used, lag)),

@@ -31,15 +31,14 @@ extension Exchange {
   /// Asks the provider; the request, complete in `outgoing`, goes to its target afterwards.
   final func refresh(_ stale: StaleSession) {
     staleSession = nil
-    guard let check = listener.rules.signIns[stale.priority] else { return refreshFailed(stale) }
+    guard let check = listener.rules.signIns[stale.priority], let token = stale.session.refreshToken else {
+      return refreshFailed(stale)
+    }
     let id = loop.random.next() | 1
     wait(id, .refresh(stale))
-    let isAsked = SessionRefreshes.shared.refresh(
-      stale.session, check.oidc, now: Double(loop.wallSeconds), id: id, mailbox: loop.mailbox)
-    if !isAsked {
-      loop.pendingSignIns[id] = nil
-      signInEnded(.failed(.unhandled))
-    }
+    let job = SignInJob(
+      oidc: check.oidc, grant: .refresh(stale.session, token: token), now: Double(loop.wallSeconds))
+    loop.control.post(.signIn(loop: loop.index, id: id, job))
   }
 
   /// The provider's word is there.

@@ -72,11 +72,8 @@ extension Exchange {
       return headLength + answerAndSkipBody(local, bytes + headLength, count - headLength)
     case .success(let (job, callback)):
       let id = loop.random.next() | 1
-      let mailbox = loop.mailbox
-      guard job.start({ mailbox.post(.signIn(id: id, $0)) }) else {
-        return headLength + answerAndSkipBody(refusedSignIn(.unhandled), bytes + headLength, count - headLength)
-      }
       wait(id, .callback(callback))
+      loop.control.post(.signIn(loop: loop.index, id: id, job))
       willDispatch()
       touch()
       return headLength

@@ -6,8 +6,6 @@ import Synchronization
 
 /// The refreshes of all loops, under way or just over.
 final class SessionRefreshes: Sendable {
-  static let shared = SessionRefreshes()
-
   /// Whose tokens they are.
   private struct Key: Hashable {
     let endpoint: String
@@ -33,13 +31,19 @@ final class SessionRefreshes: Sendable {
 
   private let entries = Mutex<[Key: Entry]>([:])
 
-  /// Has a session's access token renewed; the loop is told by its mailbox.
-  /// - Returns: false when too many ask at the same time.
-  func refresh(
-    _ session: SignInSession, _ oidc: GateSnapshot.OIDC, now: Double, id: UInt64, mailbox: Mailbox<LoopMessage>
-  ) -> Bool {
-    guard let token = session.refreshToken else { return false }
-    let key = Key(endpoint: oidc.tokenEndpoint, client: oidc.clientID, token: token)
+  /// Asks a provider, for a session's new access token once for all who ask; the loop is told by its mailbox. Called on
+  /// the control thread, so that the question's thread has the process's descriptors, not a loop's.
+  func ask(_ job: SignInJob, id: UInt64, mailbox: Mailbox<LoopMessage>) {
+    switch job.grant {
+    case .code:
+      if !job.start({ mailbox.post(.signIn(id: id, $0)) }) { mailbox.post(.signIn(id: id, .failed(.unhandled))) }
+    case .refresh(_, let token): refresh(job, token, id: id, mailbox: mailbox)
+    }
+  }
+
+  private func refresh(_ job: SignInJob, _ token: String, id: UInt64, mailbox: Mailbox<LoopMessage>) {
+    let now = job.now
+    let key = Key(endpoint: job.oidc.tokenEndpoint, client: job.oidc.clientID, token: token)
     let waiter = Waiter(id: id, mailbox: mailbox)
     let isFirst = entries.withLock { entries in
       switch entries[key] {
@@ -54,12 +58,7 @@ final class SessionRefreshes: Sendable {
         return true
       }
     }
-    if !isFirst { return true }
-    let job = SignInJob(oidc: oidc, grant: .refresh(session, token: token), now: now)
-    if job.start({ self.ended(key, $0, now) }) { return true }
-    // Who came meanwhile is told; the first one by the answer of this call.
-    tell(entries.withLock { $0.removeValue(forKey: key) }, .failed(.unhandled), exceptFirst: true)
-    return false
+    if isFirst, !job.start({ self.ended(key, $0, now) }) { ended(key, .failed(.unhandled), now) }
   }
 
   private func ended(_ key: Key, _ outcome: SignInOutcome, _ now: Double) {
@@ -71,12 +70,8 @@ final class SessionRefreshes: Sendable {
       }
       return entry
     }
-    tell(entry, outcome, exceptFirst: false)
-  }
-
-  private func tell(_ entry: Entry?, _ outcome: SignInOutcome, exceptFirst: Bool) {
     guard case .running(let waiters)? = entry else { return }
-    for (index, waiter) in waiters.enumerated() where index > 0 || !exceptFirst {
+    for (index, waiter) in waiters.enumerated() {
       var own = outcome
       if index > 0, case .signedIn(let session, _) = outcome { own = .signedIn(session, isNew: false) }
       waiter.mailbox.post(.signIn(id: waiter.id, own))

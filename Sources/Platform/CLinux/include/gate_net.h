@@ -132,6 +132,10 @@ int gate_channel_send(int channel, const char *_Nonnull bytes, size_t count, int
 /// Receives a packet; a descriptor that came along (or -1) is written to `descriptor`. 0 is the end.
 ssize_t gate_channel_receive(int channel, char *_Nonnull bytes, size_t capacity, int *_Nonnull descriptor);
 
+/// Gives this thread a descriptor table of its own, with a limit of its own (close_range(2), Linux 5.9). It has what the
+/// shared table had under these numbers (ascending), and nothing else. On failure nothing has changed.
+int gate_own_descriptors(const int *_Nonnull kept, size_t count);
+
 /// Starts this program again with the given arguments (ended by NULL), signals unblocked, descriptors close-on-exec
 /// except `inherited`. The child dies with its parent (SIGTERM). Returns its process id.
 int gate_spawn_self(char *const _Nullable *_Nonnull arguments, int inherited);

@@ -78,6 +78,8 @@ enum LoopMessage: Sendable {
   case look(openElsewhere: Int, sentAt: UInt64)
   /// What is to be done about floods, for the load balancers named.
   case mitigate([String: Mitigations])
+  /// Look at the listeners: another loop may have been woken for a connection that it leaves to us.
+  case listenAnew
   /// No look will come for a while; the first activity is to be told.
   case sleep
   /// Take no new connections, finish what is in flight, end at the latest after these seconds.
@@ -86,6 +88,8 @@ enum LoopMessage: Sendable {
 
 /// What a loop tells the control thread.
 enum ControlMessage: Sendable {
+  /// The loop's thread runs, in a descriptor table of its own or in the process's.
+  case started(loop: Int, ownsDescriptors: Bool)
   case configured(loop: Int)
   case report(loop: Int, LoopReport)
   case webACLs(loop: Int, WebACLNews)
@@ -94,6 +98,10 @@ enum ControlMessage: Sendable {
   case looked(loop: Int, LoopSample)
   /// A key set lacks a key that a token names.
   case keysWanted(String)
+  /// A request waits for an identity provider; the loop is told by this id.
+  case signIn(loop: Int, id: UInt64, SignInJob)
+  /// A full loop leaves its new connections to the others.
+  case steppedAside(loop: Int)
   /// A loop that slept has something to do.
   case active
   case ended(loop: Int)
@@ -104,6 +112,9 @@ enum ControlMessage: Sendable {
 
 /// A listening socket and where it is bound.
 struct BoundSocket: Sendable {
+  /// Of this socket and no other while the worker runs.
+  var id: UInt64 = 0
+  /// In the table of the control thread or, in a loop, of that loop.
   var descriptor: Int32
   var address: UInt32
   var port: UInt16

@@ -37,6 +37,16 @@ final class EventLoop {
   var bounds = LoopBounds()
   /// Connections of all kinds.
   private(set) var openCount = 0
+  /// Whether the loop's thread has a descriptor table of its own, with a limit of its own.
+  let ownsDescriptors: Bool
+  /// Listening sockets under our numbers.
+  private var sockets: LoopSockets
+  /// Which loops are full.
+  let room: LoopRoom
+  /// Not one connection more; told in `room`.
+  var isFull = false
+  /// New connections are left to the other loops.
+  var isAside = false
   /// Set while the program is ending: connections end after their request.
   private(set) var isDraining = false
 
@@ -85,12 +95,17 @@ final class EventLoop {
   let webACLs = LoopWebACLs()
 
   init(
-    index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter
+    index: Int, control: Mailbox<ControlMessage>, mailbox: Mailbox<LoopMessage>, logs: LogWriter,
+    sockets: consuming LoopSockets = LoopSockets(), room: LoopRoom = LoopRoom(loops: 1), ownsDescriptors: Bool = false
   ) throws(GateFailure) {
     self.index = index
     self.logs = logs
     self.control = control
     self.mailbox = mailbox
+    self.sockets = sockets
+    self.room = room
+    self.ownsDescriptors = ownsDescriptors
+    if ownsDescriptors { bounds.openMax = Self.descriptorsMax }
     readBuffer = .allocate(capacity: Self.readSize)
     events = .allocate(capacity: Self.eventCapacity)
     now = gate_now()
@@ -98,9 +113,10 @@ final class EventLoop {
     random = Random(seed: UInt64.random(in: 0...UInt64.max))
     poll = gate_epoll_create()
     if poll < 0 { throw GateFailure("epoll_create", code: -poll) }
-    let added = gate_epoll_add(
-      poll, mailbox.descriptor, GATE_EPOLLIN, Self.token(.mailbox, 0, UInt32(mailbox.descriptor)))
-    if added < 0 { throw GateFailure("epoll_ctl", code: -added) }
+    for descriptor in [mailbox.descriptor, self.sockets.link] where descriptor >= 0 {
+      let added = gate_epoll_add(poll, descriptor, GATE_EPOLLIN, Self.token(.mailbox, 0, UInt32(descriptor)))
+      if added < 0 { throw GateFailure("epoll_ctl", code: -added) }
+    }
   }
 
   deinit {
@@ -196,71 +212,20 @@ final class EventLoop {
       } else if let listener = networkListeners[descriptor] {
         serve(listener)
       }
+    } else if descriptor == sockets.link {
+      if !sockets.receive() { _ = gate_epoll_remove(poll, descriptor) }
     } else {
       for message in mailbox.take() { receive(message) }
     }
   }
 
-  private func accept(_ listener: ListenerRuntime) {
-    // A few at a time, so that the other loops get their share of a burst.
-    for _ in 0..<4 {
-      var address: UInt32 = 0
-      var port: UInt16 = 0
-      let descriptor = gate_accept(listener.descriptor, &address, &port)
-      if descriptor < 0 { return acceptFailed(descriptor, listener.descriptor) }
-      guard let slot = admit(address, to: listener.loadBalancer.sources) else {
-        listener.loadBalancer.nextNode().statistics.rejectedConnections += 1
-        gate_reset(descriptor)
-        continue
-      }
-      if listener.loadBalancer.sources.isFiltering { _ = gate_filter_none(descriptor) }
-      if let context = listener.tls {
-        shakeHands(context, descriptor, listener, FlowSource(address: address, port: port), slot: slot)
-      } else {
-        let client = HTTP1Connection(
-          loop: self, descriptor: descriptor, listener: listener, address: address, slot: slot)
-        client.port = port
-        client.log()
-        add(client)
-      }
-    }
+  /// What a listening socket's connections are for; nil for an endpoint's.
+  func balancer(ofListener descriptor: Int32) -> (any Shielded)? {
+    listeners[descriptor]?.loadBalancer ?? networkListeners[descriptor]?.balancer
   }
 
-  /// - Parameter slot: the source's entry.
-  func shakeHands(
-    _ context: TLSServerContext, _ descriptor: Int32, _ acceptor: any TLSAcceptor, _ source: FlowSource,
-    slot: Int32
-  ) {
-    switch Result(catching: { () throws(TLSFailure) in try context.session(tlsEngine) }) {
-    case .success(let session):
-      add(
-        TLSHandshakeConnection(
-          loop: self, descriptor: descriptor, acceptor: acceptor, source: source, slot: slot, tls: session))
-    case .failure:
-      // No memory for it.
-      acceptor.shielded.sources.leave(slot)
-      acceptor.countTLSError()
-      gate_reset(descriptor)
-    }
-  }
-
-  private func accept(_ endpoint: EndpointRuntime) {
-    for _ in 0..<4 {
-      var address: UInt32 = 0
-      var port: UInt16 = 0
-      let descriptor = gate_accept(endpoint.descriptor, &address, &port)
-      if descriptor < 0 { return acceptFailed(descriptor, endpoint.descriptor) }
-      let client = TunnelConnection(loop: self, descriptor: descriptor, endpoint: endpoint, backend: nil)
-      add(client)
-      client.findBackend()
-    }
-  }
-
-  /// Out of descriptors, a waiting connection would wake the loop for ever: the spare one is used to refuse it.
-  func acceptFailed(_ error: Int32, _ listener: Int32) {
-    guard error == -EMFILE || error == -ENFILE else { return }
-    let balancer: (any Shielded)? = listeners[listener]?.loadBalancer ?? networkListeners[listener]?.balancer
-    if let balancer, makeRoom(for: 0, of: balancer.sources) { return }
+  /// Refuses a connection for which there is no descriptor but the spare one.
+  func refuse(_ listener: Int32) {
     Glibc.close(spare)
     var address: UInt32 = 0
     var port: UInt16 = 0
@@ -308,6 +273,7 @@ final class EventLoop {
       closed.append(connection)
     }
     Glibc.close(connection.descriptor)
+    if isFull { checkRoom() }
   }
 
   /// Lets a connection go on after the events of this batch.
@@ -354,7 +320,10 @@ extension EventLoop {
     switch message {
     case .configure(let snapshot, let listeners, let endpoints, let healthy, let tls):
       tlsClient = tls.client
-      configure(snapshot, listeners, endpoints, healthy, tls)
+      var tls = tls
+      tls.datagrams = sockets.own(tls.datagrams)
+      configure(snapshot, sockets.own(listeners), sockets.own(endpoints), healthy, tls)
+      sockets.closeUnused()
       control.post(.configured(loop: index))
     case .health(let changes):
       for (key, isHealthy) in changes { setHealth(key, isHealthy) }
@@ -369,6 +338,7 @@ extension EventLoop {
     case .look(let openElsewhere, let sentAt):
       control.post(.looked(loop: index, look(openElsewhere: openElsewhere, sentAt: sentAt)))
     case .mitigate(let mitigations): apply(mitigations)
+    case .listenAnew: listenAnew()
     case .sleep: bounds.isDormant = true
     case .drain(let seconds): drain(seconds)
     }
@@ -378,6 +348,7 @@ extension EventLoop {
     _ snapshot: GateSnapshot, _ bound: [String: BoundSocket], _ boundEndpoints: [String: BoundSocket],
     _ healthy: Set<TargetKey>, _ tls: LoopMaterial
   ) {
+    comeBack()
     if let seal = snapshot.cookieKey.flatMap({ TokenSeal(key: $0) }) { cookies.seal = seal }
     identitySigner = snapshot.cookieKey.flatMap { IdentitySigner(secret: $0) }
     var gone: [TargetRuntime] = []
@@ -553,6 +524,12 @@ extension EventLoop {
     for group in groups.values { for target in group.targets { closeIdle(target) } }
     for connection in connections { (connection as? TunnelConnection)?.close() }
     drainNetwork()
+  }
+
+  /// The sockets that connections come from.
+  var streamListeners: [(descriptor: Int32, kind: TokenKind)] {
+    listeners.keys.map { ($0, .listener) } + endpoints.keys.map { ($0, .endpoint) }
+      + networkListeners.filter { !$0.value.isDatagram }.keys.map { ($0, .endpoint) }
   }
 
   /// Every connection, and the places of none.
