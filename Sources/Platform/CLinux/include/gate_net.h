@@ -1,14 +1,16 @@
 #pragma once
 // What the Gate asks of Linux, in shapes that Swift imports well. Results below zero are negated errno values.
+//
+// <sys/socket.h> is not included here: its SOCK_ constants are an enumeration, and Swift's Glibc module has it, too. Of two
+// modules with the same one the compiler takes that which it met first; a file that imports only the other does not
+// find SOCK_DGRAM then, which depends on the files that are compiled in the same batch.
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,18 +72,14 @@ static inline ssize_t gate_recv(int descriptor, void *_Nonnull bytes, size_t cou
   return gate_call(SYS_recvfrom, descriptor, (long)bytes, (long)count, 0, 0, 0);
 }
 
+/// Sends without the signal SIGPIPE (MSG_NOSIGNAL).
 static inline ssize_t gate_send(int descriptor, const void *_Nonnull bytes, size_t count) {
-  return gate_call(SYS_sendto, descriptor, (long)bytes, (long)count, MSG_NOSIGNAL, 0, 0);
+  return gate_call(SYS_sendto, descriptor, (long)bytes, (long)count, 0x4000, 0, 0);
 }
 
 /// Two pieces in one packet.
-static inline ssize_t gate_send2(
-    int descriptor, const void *_Nonnull first, size_t first_count, const void *_Nonnull second, size_t second_count) {
-  struct iovec pieces[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
-  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
-  ssize_t result = sendmsg(descriptor, &message, MSG_NOSIGNAL);
-  return result < 0 ? -errno : result;
-}
+ssize_t gate_send2(
+    int descriptor, const void *_Nonnull first, size_t first_count, const void *_Nonnull second, size_t second_count);
 
 /// Whether a connection without anything to read is still open: 1, or 0 when closed or when bytes wait.
 int gate_is_quiet(int descriptor);
