@@ -89,11 +89,16 @@ http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {n
     return start(["nginx", "-p", folder, "-c", path], 0)
 
 
-def start_relay(front, port):
+def start_relay(front, port, *how):
     """The floor: Benchmarks/gate/relay.c."""
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "gate", "relay.c")
     subprocess.run(["gcc", "-O2", "-Wall", "-o", f"{front.folder}/relay", source], check=True)
-    return start([f"{front.folder}/relay", str(port), str(front.upstream)], 0)
+    return start([f"{front.folder}/relay", str(port), str(front.upstream), *how], 0)
+
+
+def start_splicing_relay(front, port):
+    """The floor under long bodies, which need not be copied."""
+    return start_relay(front, port, "splice")
 
 
 def start_haproxy(front, port):
