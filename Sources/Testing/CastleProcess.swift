@@ -68,6 +68,7 @@ public final class CastleProcess: Sendable {
     let castle = try CastleProcess(kind, as: user)
     let result: Result<T, any Error>
     do {
+      try await castle.copyPrograms()
       try await castle.start()
       result = .success(try await body(castle))
     } catch {
@@ -104,12 +105,19 @@ public final class CastleProcess: Sendable {
     }
     programs = "\(folder)/.build/debug"
     try FileManager.default.createDirectory(atPath: programs, withIntermediateDirectories: true)
-    for name in ["castle", "castle-gate", "castle-shim", "storefront-backend", "storefront-frontend"] {
-      try FileManager.default.copyItem(atPath: "\(Self.builtPrograms)/\(name)", toPath: "\(programs)/\(name)")
-    }
     guard chown(folder, user.uid, user.gid) == 0 else {
       throw CastleProcessError("\(folder) cannot be given to \(user.name): errno \(errno)")
     }
+  }
+
+  /// Copies the programs to where another user may read them.
+  ///
+  /// Another process does it: a file that is open for writing here while a test elsewhere starts a program is open in that
+  /// child, too, until its exec, and a program that somebody has open for writing cannot be executed (ETXTBSY).
+  private func copyPrograms() async throws {
+    guard user != nil else { return }
+    let names = ["castle", "castle-gate", "castle-shim", "storefront-backend", "storefront-frontend"]
+    try await run("cp", names.map { "\(Self.builtPrograms)/\($0)" } + [programs]).succeeded()
   }
 
   /// Starts the castle, or starts it again after it was stopped or killed, and waits until it is ready.

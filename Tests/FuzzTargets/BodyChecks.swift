@@ -1,7 +1,7 @@
 // Bodies, whose end is found while they pass.
 import HTTPWire
 
-/// Bodies: read at once or in pieces, the same bytes belong to it.
+/// Bodies: read at once, in pieces, or passed unseen where that is allowed, the same bytes belong to it.
 enum BodyChecks {
   /// The first byte chooses framing and pieces.
   static func run(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -12,8 +12,11 @@ enum BodyChecks {
     let count = bytes.count - 1
     let whole = follow(framing, rest, count, piece: count)
     let pieces = follow(framing, rest, count, piece: piece)
-    precondition(whole.isInvalid == pieces.isInvalid && whole.isDone == pieces.isDone)
-    if !whole.isInvalid { precondition(whole.taken == pieces.taken && whole.data == pieces.data) }
+    let unseen = follow(framing, rest, count, piece: piece, passesUnseen: true)
+    for other in [pieces, unseen] {
+      precondition(whole.isInvalid == other.isInvalid && whole.isDone == other.isDone)
+      if !whole.isInvalid { precondition(whole.taken == other.taken && whole.data == other.data) }
+    }
   }
 
   private struct Followed {
@@ -24,13 +27,20 @@ enum BodyChecks {
   }
 
   private static func follow(
-    _ framing: BodyFraming, _ bytes: UnsafePointer<UInt8>, _ count: Int, piece: Int
+    _ framing: BodyFraming, _ bytes: UnsafePointer<UInt8>, _ count: Int, piece: Int, passesUnseen: Bool = false
   ) -> Followed {
     var reader = BodyReader(framing)
     var result = Followed()
     var position = 0
     while position < count, !reader.isDone {
-      let length = min(piece, count - position)
+      var length = min(piece, count - position)
+      if passesUnseen, reader.unseenMax > 0 {
+        length = min(length, reader.unseenMax)
+        result.data += UnsafeBufferPointer(start: bytes + position, count: length)
+        position += length
+        precondition(reader.skip(length) == reader.isDone)
+        continue
+      }
       let outcome = reader.unwrap(bytes + position, length) { start, size in
         precondition(start >= bytes && start + size <= bytes + count)
         result.data += UnsafeBufferPointer(start: start, count: size)

@@ -47,6 +47,33 @@ struct BodyReaderTests {
     #expect(read(Array(text.utf8), .chunked, piece: 1000) == nil)
   }
 
+  @Test("what need not be looked at may pass unseen, up to the end of the data", arguments: [1, 3, 26, 1000])
+  func unseen(_ piece: Int) {
+    let text = Array("5\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n".utf8)
+    var reader = BodyReader(.chunked)
+    var position = 0
+    var passed = 0
+    while !reader.isDone, position < text.count {
+      let count = min(piece, reader.unseenMax)
+      if count > 0 {
+        let isEnd = reader.skip(count)
+        #expect(!isEnd)
+        passed += count
+        position += count
+      } else {
+        _ = text[position...].withUnsafeBufferPointer { $0.baseAddress.map { reader.read($0, 1) } }
+        position += 1
+      }
+    }
+    #expect(reader.isDone && position == text.count && passed == 31)
+    reader = BodyReader(.length(5))
+    let ends = [reader.skip(4), reader.skip(1)]
+    #expect(ends == [false, true] && reader.isDone && reader.unseenMax == 0)
+    reader = BodyReader(.untilClose)
+    let isEnd = reader.skip(1 << 40)
+    #expect(!isEnd && !reader.isDone && reader.unseenMax == .max)
+  }
+
   @Test("a body by length takes that many bytes", arguments: [1, 3, 100])
   func length(_ piece: Int) {
     #expect(read(Array("hello, world".utf8), .length(5), piece: piece)?.end == 5)

@@ -49,6 +49,21 @@ struct EndpointTests {
     }
   }
 
+  @Test("a long stream from a backend arrives whole, and is counted")
+  func longStream() async throws {
+    let data = (0..<6_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    let server = try TestServer { socket, _ in try socket.send(data) }
+    try await GateFixture.with { gate in
+      let port = try await apply(gate, 1, [server])
+      let arrived = try await onThread {
+        let socket = try RawSocket(port: port)
+        return try MessageReader(socket).take(data.count)
+      }
+      #expect(arrived == data)
+      #expect(try await gate.client.statistics().endpoints[0].bytesOut == UInt64(data.count))
+    }
+  }
+
   @Test("failover closes the old backend's connections at once, and new ones go to the new backend")
   func failover() async throws {
     let old = try echo("old")

@@ -82,6 +82,22 @@ struct NetworkTests {
     }
   }
 
+  @Test("a long stream from a target arrives whole, ends with it, and is counted")
+  func longStream() async throws {
+    let data = String(repeating: "0123456789abcdef-", count: 300_000)
+    let server = try TestServer { socket, _ in try socket.send(data) }
+    try await GateFixture.with { gate in
+      let port = try await apply(gate, .tcp, targets: [target(server)])
+      let arrived = try await onThread {
+        let socket = try RawSocket(port: port)
+        socket.endWriting()
+        return try socket.receiveToEnd()
+      }
+      #expect(arrived == data)
+      #expect(try await statistics(gate).bytesOut == UInt64(data.utf8.count))
+    }
+  }
+
   @Test("with stickiness all connections of a client reach one target, without they spread")
   func sticky() async throws {
     let servers = try (0..<4).map { try echo("\($0)") }

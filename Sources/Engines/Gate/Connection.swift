@@ -22,6 +22,7 @@ class Connection {
   /// Bytes that came, and bytes that had to wait before they could be sent: how fast the other side is.
   final var receivedBytes: UInt64 = 0
   final var drainedBytes: UInt64 = 0
+  final var plenty = Plenty()
   /// The tunnel's other end.
   final var peer: Connection?
   /// Nothing more will be written once `out` is empty.
@@ -54,6 +55,8 @@ class Connection {
 
   /// Whose client this is; nil for connections that are nobody's.
   var origin: Origin? { nil }
+  /// The other side is a target's, so that what comes from here is an answer.
+  var isTarget: Bool { false }
   /// What a client's connection waits for and since when: whether it goes first when room is short.
   var dispensable: (Waiting, since: UInt64)? { nil }
   /// Closes at once, by the shield's will.
@@ -76,7 +79,7 @@ class Connection {
     if count > 0 {
       receivedBytes &+= UInt64(count)
       // A short read empties the socket; the next bytes bring a new event.
-      if count < EventLoop.readSize, !sawEnd { mayRead = false }
+      if count == EventLoop.readSize { plenty.expect() } else if !sawEnd { mayRead = false }
       return count
     }
     mayRead = false
@@ -168,10 +171,11 @@ class Connection {
   final func relay() {
     guard let peer else { return close() }
     while mayRead, peer.out.isEmpty, !hasReadEnd {
-      let count = receive()
+      let spliced = plenty.isExpected && isTarget ? splice(to: peer) : nil
+      let count = spliced ?? receive()
       if count > 0 {
         relayed(count)
-        if !peer.write(loop.readBuffer, count) { return peer.breakTunnel() }
+        if spliced == nil, !peer.write(loop.readBuffer, count) { return peer.breakTunnel() }
       } else if count == 0 {
         hasReadEnd = true
         peer.endsWriting = true
@@ -179,6 +183,8 @@ class Connection {
         return
       } else if count == -2 {
         return breakTunnel()
+      } else if count == -3 {
+        return peer.breakTunnel()
       }
     }
   }

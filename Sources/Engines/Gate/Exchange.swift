@@ -109,6 +109,9 @@ class Exchange {
   /// Whether the client took all of the answer so far; while it has not, its target is not read.
   var takesAnswer: Bool { preconditionFailure("abstract") }
 
+  /// The connection that takes an answer's bytes as they come from the target; nil when they are framed anew.
+  var answersTo: Connection? { nil }
+
   /// Something moved: begins the idle time anew.
   func touch() { preconditionFailure("abstract") }
 

@@ -21,6 +21,8 @@ final class HTTP1Exchange: Exchange {
 
   override var takesAnswer: Bool { connection.out.isEmpty }
 
+  override var answersTo: Connection? { connection }
+
   override func touch() { connection.touch() }
 
   override func noteProtocol() {

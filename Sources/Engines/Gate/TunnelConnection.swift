@@ -26,6 +26,8 @@ final class TunnelConnection: Connection {
     }
   }
 
+  override var isTarget: Bool { backend != nil }
+
   // MARK: - The client's side
 
   /// Connects to the next backend; called again after each one that refused.

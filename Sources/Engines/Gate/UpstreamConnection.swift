@@ -46,6 +46,8 @@ final class UpstreamConnection: Connection {
     if isConnecting { setDeadline(loop.now + Self.connectTimeout) }
   }
 
+  override var isTarget: Bool { true }
+
   // MARK: - A client's request
 
   /// Makes this connection the exchange's for one request.
@@ -157,8 +159,8 @@ final class UpstreamConnection: Connection {
         shakeHandsWithTarget(tls)
         if phase == .connecting { return }
       case .idle:
-        // TLS has things of its own to say, such as tickets.
-        if tls != nil, receive() == -1 { continue }
+        // Nothing new after all, or what TLS has to say of its own, such as tickets.
+        if receive() == -1 { continue }
         // The target closed it, or speaks without being asked: neither can be used.
         return closeIdle()
       case .tunnel: return relay()
@@ -166,6 +168,7 @@ final class UpstreamConnection: Connection {
         guard let exchange else { return close() }
         // A client that does not take the answer stops the target.
         if !exchange.takesAnswer { return }
+        if phase == .body, passUnseen(exchange) { continue }
         let count = receive()
         if count == -1 { return }
         if count <= 0 { return ended(count == 0) }
@@ -321,6 +324,7 @@ extension UpstreamConnection {
     exchange.noteAnswer()
     exchange.buildAnswer(bytes, headLength, framing)
     phase = .body
+    if body.unseenMax >= EventLoop.readSize { plenty.expect() }
     forward(exchange, bytes + headLength, count - headLength, isFirst: true)
   }
 
@@ -334,6 +338,24 @@ extension UpstreamConnection {
       isFirst ? exchange.sendFirst(bytes, taken, isEnd: isEnd) : exchange.sendBody(bytes, taken, isEnd: isEnd)
     if !isFirst { exchange.touch() }
     proceed(exchange, outcome, sent, count)
+  }
+
+  /// Passes on a part of the body in which no framing stands; false when bytes must be read.
+  @inline(__always)
+  private func passUnseen(_ exchange: Exchange) -> Bool {
+    guard plenty.isExpected, !unwrapsChunks, let client = exchange.answersTo,
+      let count = splice(to: client, atMost: body.unseenMax)
+    else { return false }
+    if count > 0 {
+      exchange.countSent(count)
+      exchange.touch()
+      if body.skip(count) { finish(exchange) }
+    } else if count == -3 {
+      exchange.clientFailed()
+    } else if count != -1 {
+      ended(count == 0)
+    }
+    return true
   }
 
   @inline(__always)

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,22 @@ ssize_t gate_send2(
   struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
   ssize_t result = sendmsg(descriptor, &message, MSG_NOSIGNAL);
   return result < 0 ? -errno : result;
+}
+
+_Static_assert((SPLICE_F_MOVE | SPLICE_F_NONBLOCK) == 3, "gate_splice says it by number");
+
+int gate_pipe(int *reader, int *writer, int size) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  // Unprivileged users have a limit in all (pipe-user-pages-soft), beyond which a small pipe must do.
+  fcntl(ends[0], F_SETPIPE_SZ, size);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  *reader = ends[0];
+  *writer = ends[1];
+  return 0;
 }
 
 int gate_is_quiet(int descriptor) {
@@ -277,5 +294,8 @@ void gate_raise_file_limit(void) {
 
 void gate_tune_allocator(void) {
   mallopt(M_ARENA_MAX, 1);
-  mallopt(M_TRIM_THRESHOLD, 256 << 10);
+  // What a long body leaves behind is given back and asked for again many times a second: with less than this each time is a
+  // system call and a page fault for every page.
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }

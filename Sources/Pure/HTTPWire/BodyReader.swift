@@ -39,6 +39,26 @@ public struct BodyReader: Sendable {
     return false
   }
 
+  /// How many of the bytes that come next are the body's, whatever they are: they need not be looked at.
+  public var unseenMax: Int {
+    switch mode {
+    case .done: 0
+    case .length(let remaining): Int(clamping: remaining)
+    case .chunked: chunks.dataLeft
+    case .untilClose: .max
+    }
+  }
+
+  /// Counts bytes that were passed on unseen, no more than `unseenMax`; whether the body ended with them.
+  public mutating func skip(_ count: Int) -> Bool {
+    switch mode {
+    case .length(let remaining): mode = remaining == UInt64(count) ? .done : .length(remaining - UInt64(count))
+    case .chunked: chunks.skip(count)
+    case .done, .untilClose: break
+    }
+    return isDone
+  }
+
   /// Takes what belongs to the body from the front of the bytes.
   public mutating func read(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Outcome {
     switch mode {

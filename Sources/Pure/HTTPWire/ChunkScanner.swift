@@ -32,6 +32,15 @@ public struct ChunkScanner: Sendable {
 
   public var isDone: Bool { state == .done }
 
+  /// How many of the bytes that come next are data of the chunk.
+  var dataLeft: Int { state == .data ? Int(clamping: remaining) : 0 }
+
+  /// Counts data that nobody looked at, no more than `dataLeft`.
+  mutating func skip(_ count: Int) {
+    remaining -= UInt64(count)
+    if remaining == 0 { state = .dataReturn }
+  }
+
   /// Goes on from `position`, which is moved behind what the step covers.
   public mutating func next(_ bytes: UnsafePointer<UInt8>, _ position: inout Int, _ count: Int) -> Step {
     while position < count {

@@ -19,6 +19,8 @@ final class EventLoop {
   let mailbox: Mailbox<LoopMessage>
   let control: Mailbox<ControlMessage>
   let readBuffer: UnsafeMutablePointer<UInt8>
+  /// nil where bytes can only be copied.
+  var pipe: SplicePipe?
   /// For answers under construction.
   var scratch = Bytes()
   /// For bodies taken out of their chunks.
@@ -107,6 +109,7 @@ final class EventLoop {
     self.ownsDescriptors = ownsDescriptors
     if ownsDescriptors { bounds.openMax = Self.descriptorsMax }
     readBuffer = .allocate(capacity: Self.readSize)
+    pipe = SplicePipe()
     events = .allocate(capacity: Self.eventCapacity)
     now = gate_now()
     wallOffset = gate_wall() &- gate_now()

@@ -67,6 +67,7 @@ final class FlowConnection: Connection {
     }
   }
 
+  override var isTarget: Bool { target != nil }
   override var origin: Origin? { slot < 0 ? nil : Origin(balancer: listener.balancer, slot: slot) }
 
   /// Quiet for a second, it is idle as far as anybody can tell.

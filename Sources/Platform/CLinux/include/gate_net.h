@@ -81,6 +81,16 @@ static inline ssize_t gate_send(int descriptor, const void *_Nonnull bytes, size
 ssize_t gate_send2(
     int descriptor, const void *_Nonnull first, size_t first_count, const void *_Nonnull second, size_t second_count);
 
+/// A pipe, non-blocking, that holds `size` bytes when the system allows so many. Blocks SIGPIPE in this thread, against which
+/// splice(2) has no flag. 0, or why not.
+int gate_pipe(int *_Nonnull reader, int *_Nonnull writer, int size);
+
+/// Moves what there is, up to `count` bytes, from a socket to a pipe or back without copying it (SPLICE_F_MOVE,
+/// SPLICE_F_NONBLOCK, which is for the pipe only: the socket must be non-blocking by itself).
+static inline ssize_t gate_splice(int from, int to, size_t count) {
+  return gate_call(SYS_splice, from, 0, to, 0, (long)count, 3);
+}
+
 /// Whether a connection without anything to read is still open: 1, or 0 when closed or when bytes wait.
 int gate_is_quiet(int descriptor);
 
