@@ -88,7 +88,7 @@ struct SpliceTests {
       }
       // Sockets and memory on the way are full when nothing moves any more.
       var sent: UInt64 = 0
-      let isFull = try await eventually {
+      let isFull = try await eventually(seconds: 30) {
         let before = sent
         sent = try await gate.client.statistics().loadBalancers[0].responseBytes
         return sent > 0 && sent == before
