@@ -32,7 +32,7 @@ extension Connection {
   final func splice(to receiver: Connection, atMost limit: Int = .max) -> Int? {
     guard limit >= Plenty.threshold, tls == nil, receiver.tls == nil, receiver.out.isEmpty, let pipe = loop.pipe
     else { return nil }
-    let count = gate_splice(descriptor, pipe.writer, min(limit, SplicePipe.size))
+    let count = gate_splice(descriptor, pipe.writer, min(limit, SplicePipe.passMax))
     if count <= 0 {
       // Some sandboxes do not have it, or do not allow it.
       if [-Int(EINVAL), -Int(ENOSYS), -Int(EPERM)].contains(count) {

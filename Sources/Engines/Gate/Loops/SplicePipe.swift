@@ -5,8 +5,11 @@ import Glibc
 
 /// A loop's pipe. It is empty between two uses, so one is enough for all connections.
 final class SplicePipe {
-  /// What passes at once at most: as much waits in memory for a client that takes no more.
-  static let size = 256 << 10
+  /// Bytes that pass at once at most: as many wait in memory for a client that takes no more, and no more than when they are
+  /// copied.
+  static let passMax = EventLoop.readSize
+  /// Bytes that the pipe is to hold: one page for each piece that came, however small that is.
+  private static let size = 4 * passMax
   let reader: Int32
   let writer: Int32
 
